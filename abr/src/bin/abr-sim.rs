@@ -1,0 +1,2 @@
+//! The simulator command line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The desktop player.
+fn main() {}

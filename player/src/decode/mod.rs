@@ -1,0 +1,1 @@
+//! Samples to pictures and sound, against one presentation clock.

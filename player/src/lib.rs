@@ -1,0 +1,20 @@
+//! # player: the hands of Sluice
+//!
+//! Carries out what an [`abr::session`](abr) orders: fetches, reads manifests, demultiplexes, decodes,
+//! keeps the clock and puts pictures on the screen. It never asks why a representation was chosen.
+//!
+//! Modules from low to high; each uses only those above it.
+
+pub mod limits;
+pub mod manifest;
+pub mod net;
+pub mod media;
+pub mod frame;
+pub mod pipeline;
+#[cfg(feature = "media")]
+pub mod decode;
+#[cfg(feature = "media")]
+pub mod render;
+pub mod status;
+#[cfg(feature = "desktop")]
+pub mod ui;

@@ -1,0 +1,1 @@
+//! MPD and playlists to one presentation and the addresses of its parts.

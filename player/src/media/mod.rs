@@ -1,0 +1,1 @@
+//! Containers to samples with presentation times, and the queue they wait in.

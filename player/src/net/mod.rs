@@ -1,0 +1,1 @@
+//! HTTP: one request after another, each checked to be whole.

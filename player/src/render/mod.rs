@@ -1,0 +1,1 @@
+//! Pictures to pixels on a screen or in a file.

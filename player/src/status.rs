@@ -1,0 +1,97 @@
+//! What is going on, in one record: drawn by every face and printed for machines.
+
+use abr::error::Error;
+use abr::presentation::RepresentationKey;
+use abr::protocol::{Decision, Phase};
+use abr::time::MediaTime;
+use serde::Serialize;
+use std::time::Duration;
+
+/// One entry of the quality menu.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rendition {
+    /// Which.
+    pub key: RepresentationKey,
+    /// The manifest's identifier.
+    pub id: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Bits per second.
+    pub bandwidth_bps: u64,
+    /// RFC 6381 codecs.
+    pub codecs: String,
+    /// Frames per second, zero when not stated.
+    pub frame_rate: f64,
+}
+
+/// One finished or failed request, for the statistics.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestRecord {
+    /// Host and path, never a query string.
+    pub what: String,
+    /// Body bytes.
+    pub bytes: u64,
+    /// From request to first byte.
+    pub first_byte_ms: u64,
+    /// From request to last byte.
+    pub total_ms: u64,
+    /// What went wrong, if anything.
+    pub failure: Option<String>,
+}
+
+/// The state of a session as a person or a script wants to see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Host and path of the manifest, without query.
+    pub title: String,
+    /// `DASH` or `HLS`, empty before the manifest.
+    pub protocol: &'static str,
+    /// Where the clock stands and why.
+    pub phase: Phase,
+    /// Presentation time on the screen.
+    pub position: MediaTime,
+    /// Length of the timeline.
+    pub duration: Option<Duration>,
+    /// End of the contiguous buffer around the position.
+    pub buffered_to: MediaTime,
+    /// Video rendition on the screen.
+    pub current: Option<RepresentationKey>,
+    /// Video renditions of the current period, lowest first.
+    pub renditions: Vec<Rendition>,
+    /// Height that the user locked, `None` for automatic choice.
+    pub locked_height: Option<u32>,
+    /// Throughput estimate.
+    pub throughput_bps: Option<u64>,
+    /// Frames shown.
+    pub presented: u64,
+    /// Frames that came too late.
+    pub dropped: u64,
+    /// Renditions changed so far.
+    pub switches: u32,
+    /// Stalls so far.
+    pub stalls: u32,
+    /// Time stalled so far.
+    pub stalled: Duration,
+    /// Process start to first picture.
+    pub startup: Option<Duration>,
+    /// Body bytes received.
+    pub bytes: u64,
+    /// Audio minus video, milliseconds.
+    pub av_offset_ms: Option<f64>,
+    /// Name of the controller.
+    pub controller: String,
+    /// Why the last segment was chosen.
+    pub decision: Option<Decision>,
+    /// The last requests, newest last, at most 20.
+    pub requests: Vec<RequestRecord>,
+    /// What is being waited for, in words, while starting, stalled or seeking.
+    pub waiting: Option<String>,
+    /// The last error or notice and when it came (process time).
+    pub notice: Option<(Duration, Error)>,
+    /// Linear volume, 0.0 to 1.0.
+    pub volume: f64,
+    /// Muted.
+    pub muted: bool,
+}

@@ -1,0 +1,1 @@
+//! Test support: scripted origins, generated content and the processes under test.
