@@ -24,10 +24,7 @@ impl Gpu {
 
     /// Opens the best adapter of `instance` that can show on `surface`. The environment's
     /// `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` are honoured.
-    pub(super) fn open(
-        instance: wgpu::Instance,
-        surface: Option<&wgpu::Surface<'_>>,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(instance: wgpu::Instance, surface: Option<&wgpu::Surface<'_>>) -> Result<Self, Error> {
         let fail = |why: String| {
             let text = format!("No graphics adapter can be used ({why}). Install a Vulkan or OpenGL driver.");
             Error::new(Severity::Fatal, Code::NoAdapter, text)
@@ -38,7 +35,8 @@ impl Gpu {
             compatible_surface: surface,
             ..Default::default()
         };
-        let adapter = pollster::block_on(instance.request_adapter(&options)).map_err(|e| fail(e.to_string()))?;
+        let adapter =
+            pollster::block_on(instance.request_adapter(&options)).map_err(|e| fail(e.to_string()))?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("sluice"),
             required_features: adapter.features() & wgpu::Features::TEXTURE_FORMAT_16BIT_NORM,

@@ -49,7 +49,8 @@ impl Filter {
         let radius = kernel.radius() * widen;
         let taps = ((2.0 * radius).ceil() as usize + 1).min(samples.max(1));
         let last = samples.saturating_sub(1);
-        let mut filter = Self { taps, starts: Vec::with_capacity(outputs), weights: Vec::new(), identity: false };
+        let mut filter =
+            Self { taps, starts: Vec::with_capacity(outputs), weights: Vec::new(), identity: false };
         filter.weights.reserve(outputs * taps);
         filter.identity = samples == outputs;
         let mut row = vec![0.0; taps];
@@ -83,8 +84,13 @@ impl Filter {
                 heaviest = (first + tap, *weight);
             }
         }
-        if let Some(weight) = self.weights.get_mut(heaviest.0) {
-            *weight = i16::try_from(i32::from(*weight) + rest).unwrap_or(i16::MAX);
+        match i16::try_from(i32::from(self.weights[heaviest.0]) + rest) {
+            Ok(whole) => self.weights[heaviest.0] = whole,
+            // More than one, at an edge: the rest is negative and next to nothing.
+            Err(_) => {
+                self.weights[first..].fill(0);
+                self.weights[heaviest.0] = i16::MAX;
+            }
         }
         self.identity &= heaviest.0 - first + start == output && self.weights[heaviest.0] == i16::MAX;
         self.starts.push(start);

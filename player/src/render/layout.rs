@@ -55,7 +55,10 @@ mod tests {
     fn exact_bars_and_anamorphic() {
         assert_eq!(letterbox(640, 360, (1, 1), (640, 360)), Rect { x: 0, y: 0, width: 640, height: 360 });
         assert_eq!(letterbox(640, 360, (1, 1), (640, 480)), Rect { x: 0, y: 60, width: 640, height: 360 });
-        assert_eq!(letterbox(640, 480, (1, 1), (1920, 1080)), Rect { x: 240, y: 0, width: 1440, height: 1080 });
+        assert_eq!(
+            letterbox(640, 480, (1, 1), (1920, 1080)),
+            Rect { x: 240, y: 0, width: 1440, height: 1080 }
+        );
         assert_eq!(letterbox(720, 576, (16, 11), (1047, 576)), Rect { x: 0, y: 0, width: 1047, height: 576 });
         assert_eq!(display_size(1440, 1080, (4, 3)), (1920, 1080));
         assert_eq!(display_size(100, 100, (1, 2)), (100, 200));

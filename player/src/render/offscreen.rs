@@ -37,7 +37,8 @@ impl Renderer {
     pub fn render(&mut self, picture: &Picture, width: u32, height: u32) -> Result<RgbaImage, Error> {
         let limit = self.gpu.max_side();
         if !(1..=limit).contains(&width) || !(1..=limit).contains(&height) {
-            let text = format!("An image of {width} x {height} pixels cannot be made here (at most {limit}).");
+            let text =
+                format!("An image of {width} x {height} pixels cannot be made here (at most {limit}).");
             return Err(Error::new(Severity::Fatal, Code::Format, text));
         }
         let started = Instant::now();

@@ -72,7 +72,10 @@ fn ffmpeg(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
 /// One frame of a busy synthetic picture as packed planes.
 fn content(pixel_format: &str, (width, height): (u32, u32)) -> Option<Vec<u8>> {
     let source = format!("testsrc2=s={width}x{height}:r=1:d=1,noise=alls=6:all_seed=7");
-    ffmpeg(&["-f", "lavfi", "-i", &source, "-frames:v", "1", "-pix_fmt", pixel_format, "-f", "rawvideo", "-"], &[])
+    ffmpeg(
+        &["-f", "lavfi", "-i", &source, "-frames:v", "1", "-pix_fmt", pixel_format, "-f", "rawvideo", "-"],
+        &[],
+    )
 }
 
 /// What zimg makes of it, as packed RGB.
@@ -88,9 +91,8 @@ fn zimg(pixel_format: &str, size: (u32, u32), color: Color, packed: &[u8]) -> Op
         ChromaSite::Center => "center",
     };
     let range = if color.full_range { "full" } else { "limited" };
-    let filter = format!(
-        "zscale=min={matrix}:rin={range}:cin={site}:r=full:filter=bilinear:dither=none,format=gbrp"
-    );
+    let filter =
+        format!("zscale=min={matrix}:rin={range}:cin={site}:r=full:filter=bilinear:dither=none,format=gbrp");
     let size = format!("{}x{}", size.0, size.1);
     let input = ["-f", "rawvideo", "-pix_fmt", pixel_format, "-s", &size, "-i", "-", "-vf", &filter];
     ffmpeg(&[&input[..], &["-pix_fmt", "rgb24", "-f", "rawvideo", "-"]].concat(), packed)
@@ -126,8 +128,11 @@ fn interleave(packed: &[u8], luma: usize, sample: usize, shift: u32) -> Vec<u8> 
 fn colors() -> impl Iterator<Item = Color> {
     [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020].into_iter().flat_map(|matrix| {
         [false, true].into_iter().flat_map(move |full_range| {
-            [ChromaSite::Left, ChromaSite::TopLeft, ChromaSite::Center]
-                .map(|chroma_site| Color { matrix, full_range, chroma_site })
+            [ChromaSite::Left, ChromaSite::TopLeft, ChromaSite::Center].map(|chroma_site| Color {
+                matrix,
+                full_range,
+                chroma_site,
+            })
         })
     })
 }
@@ -193,15 +198,20 @@ fn scaling_agrees_between_the_paths_and_keeps_flat_areas_flat() {
         let converted = cpu.convert(&flat, target, Order::Rgba);
         for (place, (a, b)) in image.pixels.chunks(4).zip(converted.chunks(4)).enumerate() {
             let (x, y) = (place as u32 % target.0, place as u32 / target.0);
-            let inside = (rect.x..rect.x + rect.width).contains(&x) && (rect.y..rect.y + rect.height).contains(&y);
+            let inside =
+                (rect.x..rect.x + rect.width).contains(&x) && (rect.y..rect.y + rect.height).contains(&y);
             // (128 - 16) / 219 × 255 = 130.4
             let expected = if inside { 130u8 } else { 0 };
-            assert!(a[..3].iter().chain(&b[..3]).all(|v| v.abs_diff(expected) <= 1), "{x},{y} {a:?} {b:?} {target:?}");
+            assert!(
+                a[..3].iter().chain(&b[..3]).all(|v| v.abs_diff(expected) <= 1),
+                "{x},{y} {a:?} {b:?} {target:?}"
+            );
             assert_eq!((a[3], b[3]), (255, 255));
         }
         if let Some(busy) = &busy {
             // The shader scales R'G'B', the converter Y'CbCr: alike, not equal.
-            let rgb: Vec<u8> = cpu.convert(busy, target, Order::Rgba).chunks(4).flat_map(|p| p[..3].to_vec()).collect();
+            let rgb: Vec<u8> =
+                cpu.convert(busy, target, Order::Rgba).chunks(4).flat_map(|p| p[..3].to_vec()).collect();
             let alike = psnr(&gpu.render(busy, target.0, target.1).unwrap().pixels, &rgb);
             assert!(alike > 25.0, "{target:?}: {alike:.1} dB");
         }
