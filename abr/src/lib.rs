@@ -11,3 +11,5 @@ pub mod segments;
 pub mod presentation;
 pub mod error;
 pub mod protocol;
+pub mod controller;
+pub mod session;
