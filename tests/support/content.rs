@@ -153,6 +153,11 @@ impl Title {
         frames
     }
 
+    /// Frames that a player shows.
+    pub fn frames(&self) -> usize {
+        self.reference(self.film.ladder[0].1).len()
+    }
+
     /// Served without faults, as fast as loopback goes.
     pub fn site(&self) -> Site {
         Site::folder(&self.folder)
