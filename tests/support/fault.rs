@@ -2,14 +2,16 @@
 //!
 //! One [`Fault`] is one row of a fault catalogue. Rows are plain values (and JSON), so a test is a table
 //! of rows with the outcome that is wanted.
+//!
+//! In the pattern of a path `*` stands for any text; a pattern matches anywhere in path and query.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// One rule: requests whose path contains `path`, counted from zero, are hit when `requests` says so.
+/// One rule: requests that match `path` are hit when `requests` says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Part of the path and query; empty hits everything.
+    /// Pattern of path and query; empty matches everything.
     pub path: String,
     /// Which of the matching requests.
     pub requests: Requests,
@@ -17,7 +19,7 @@ pub struct Fault {
     pub effect: Effect,
 }
 
-/// Which of the requests that a [`Fault`] matches are hit, counted per file.
+/// Which of the requests that a [`Fault`] matches are hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requests {
@@ -25,6 +27,8 @@ pub enum Requests {
     All,
     /// The first so many for each file.
     First(u32),
+    /// The first so many of all that the rule matches.
+    Total(u32),
     /// Every one after the first so many for each file.
     After(u32),
 }
@@ -86,24 +90,44 @@ pub enum Effect {
 }
 
 impl Fault {
-    /// Hits every request whose path contains `path`.
+    /// Hits every request that matches `path`.
     pub fn all(path: &str, effect: Effect) -> Self {
         Self { path: path.to_owned(), requests: Requests::All, effect }
     }
 
-    /// Hits the first `count` requests for each file whose path contains `path`.
+    /// Hits the first `count` requests that match `path`, whatever their files.
+    pub fn total(count: u32, path: &str, effect: Effect) -> Self {
+        Self { path: path.to_owned(), requests: Requests::Total(count), effect }
+    }
+
+    /// Hits the first `count` requests for each file that matches `path`.
     pub fn first(count: u32, path: &str, effect: Effect) -> Self {
         Self { path: path.to_owned(), requests: Requests::First(count), effect }
     }
 
-    /// Whether it hits the request number `number` (from zero) for `target` (path and query).
-    pub fn hits(&self, target: &str, number: u32) -> bool {
-        target.contains(&self.path)
+    /// Whether it hits a request for `target` (path and query), given the targets asked for before.
+    pub fn hits<'a>(&self, target: &str, before: impl Iterator<Item = &'a str>) -> bool {
+        let number = |matched: &dyn Fn(&str) -> bool| {
+            before.filter(|earlier| matched(earlier)).fold(0_u32, |count, _| count.saturating_add(1))
+        };
+        self.matches(target)
             && match self.requests {
                 Requests::All => true,
-                Requests::First(count) => number < count,
-                Requests::After(count) => number >= count,
+                Requests::First(count) => number(&|earlier| earlier == target) < count,
+                Requests::After(count) => number(&|earlier| earlier == target) >= count,
+                Requests::Total(count) => number(&|earlier| self.matches(earlier)) < count,
             }
+    }
+
+    fn matches(&self, target: &str) -> bool {
+        let mut rest = target;
+        self.path.split('*').all(|part| match rest.split_once(part) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
     }
 }
 
@@ -187,10 +211,14 @@ mod tests {
 
     #[test]
     fn the_first_requests_are_hit() {
-        let fault = Fault::first(2, "seg-6", Effect::Empty);
-        assert!(fault.hits("/v/seg-6.m4s", 1));
-        assert!(!fault.hits("/v/seg-6.m4s", 2));
-        assert!(!fault.hits("/v/seg-5.m4s", 0));
+        let before = ["1/seg-6.m4s", "2/seg-6.m4s"];
+        let hits = |fault: Fault, target: &str| fault.hits(target, before.into_iter());
+        assert!(hits(Fault::first(2, "seg-6", Effect::Empty), "1/seg-6.m4s"));
+        assert!(!hits(Fault::first(1, "seg-6", Effect::Empty), "1/seg-6.m4s"));
+        assert!(!hits(Fault::first(2, "seg-6", Effect::Empty), "1/seg-5.m4s"));
+        assert!(hits(Fault::total(3, "*/seg-6", Effect::Empty), "3/seg-6.m4s"));
+        assert!(!hits(Fault::total(2, "*/seg-6", Effect::Empty), "3/seg-6.m4s"));
+        assert!(hits(Fault::all("", Effect::Empty), "anything"));
     }
 
     #[test]

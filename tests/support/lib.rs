@@ -5,3 +5,5 @@ pub mod workspace;
 pub mod fault;
 pub mod shaping;
 pub mod origin;
+pub mod content;
+pub mod sluice;

@@ -236,9 +236,10 @@ async fn answer(
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).trim_start_matches('/');
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let range = request.headers().get(header::RANGE).map(text);
-    let (number, earlier) = {
+    let (number, effect) = {
         let mut seen = state.seen();
-        let earlier = seen.iter().filter(|asked| asked.target == target).count();
+        let hits = |fault: &&Fault| fault.hits(target, seen.iter().map(|asked| asked.target.as_str()));
+        let effect = state.site.faults.iter().find(hits).map(|fault| fault.effect.clone());
         seen.push(Asked {
             method: request.method().to_string(),
             target: target.to_owned(),
@@ -250,10 +251,9 @@ async fn answer(
             complete: false,
             connection,
         });
-        (seen.len() - 1, u32::try_from(earlier).unwrap_or(u32::MAX))
+        (seen.len() - 1, effect)
     };
-    let effect = state.site.faults.iter().find(|fault| fault.hits(target, earlier)).map(|f| &f.effect);
-    match effect {
+    match &effect {
         Some(Effect::ResetBeforeHeaders) => {
             reset.store(true, Ordering::Relaxed);
             return Err(Broken);
@@ -266,7 +266,7 @@ async fn answer(
         shaper.answer().await;
     }
     let path = target.split('?').next().unwrap_or_default();
-    let plan = Plan::new(&state.site, path, &format!("/{target}"), range.as_deref(), effect);
+    let plan = Plan::new(&state.site, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
     state.note(number, |asked| asked.status = plan.status.as_u16());
 
     let mut response = Response::new(Pieces::none());
