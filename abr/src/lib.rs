@@ -11,3 +11,5 @@ pub mod segments;
 pub mod presentation;
 pub mod error;
 pub mod protocol;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -1,0 +1,5 @@
+//! The simulator: traces, titles, link and player models, and the best that was possible.
+
+pub mod input;
+pub mod trace;
+pub mod title;
