@@ -3,3 +3,6 @@
 pub mod input;
 pub mod trace;
 pub mod title;
+pub mod sabre;
+pub mod pensieve;
+pub mod expected;
