@@ -18,3 +18,5 @@ pub mod retry;
 pub mod locations;
 mod track;
 pub mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
