@@ -18,5 +18,7 @@ pub mod retry;
 pub mod locations;
 mod track;
 pub mod session;
+pub mod journal;
+pub mod qoe;
 #[cfg(feature = "sim")]
 pub mod sim;
