@@ -13,3 +13,5 @@ pub mod error;
 pub mod protocol;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod cli;
