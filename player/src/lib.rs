@@ -7,6 +7,7 @@
 
 pub mod limits;
 pub mod manifest;
+pub mod inspect;
 pub mod net;
 pub mod media;
 pub mod frame;
