@@ -9,6 +9,7 @@ pub mod limits;
 pub mod frame;
 pub mod pipeline;
 pub mod manifest;
+pub mod inspect;
 pub mod net;
 pub mod media;
 #[cfg(feature = "media")]
