@@ -6,6 +6,8 @@ mod esds;
 mod fragment;
 mod movie;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 
 use super::demux::{Demuxed, RawSample, Wanted};
 use super::error::MediaError;
