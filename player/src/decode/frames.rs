@@ -129,6 +129,11 @@ impl FrameQueue {
         state.ended() && state.waiting.is_empty()
     }
 
+    /// Whether decoders have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().waiting.len() >= CAPACITY
+    }
+
     /// Takes what is due at `position` out of the queue. The first frame after the start or a seek is due
     /// at once; `running` says whether others may be taken when frames are not paced.
     pub fn due(&self, position: MediaTime, running: bool) -> Due {
