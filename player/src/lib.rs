@@ -17,5 +17,6 @@ pub mod decode;
 #[cfg(feature = "media")]
 pub mod render;
 pub mod status;
+pub mod demo;
 #[cfg(feature = "desktop")]
 pub mod ui;
