@@ -11,5 +11,12 @@ pub mod segments;
 pub mod presentation;
 pub mod error;
 pub mod protocol;
+pub mod throughput;
 pub mod controller;
+pub mod buffer;
+pub mod retry;
+pub mod locations;
+mod track;
 pub mod session;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -5,7 +5,7 @@ use abr::time::MediaTime;
 use std::sync::Arc;
 
 /// One decoded picture with its place on the timeline. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// When it is to be shown.
     pub pts: MediaTime,

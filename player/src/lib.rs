@@ -6,11 +6,11 @@
 //! Modules from low to high; each uses only those above it.
 
 pub mod limits;
+pub mod frame;
+pub mod pipeline;
 pub mod manifest;
 pub mod net;
 pub mod media;
-pub mod frame;
-pub mod pipeline;
 #[cfg(feature = "media")]
 pub mod decode;
 #[cfg(feature = "media")]

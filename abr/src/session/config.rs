@@ -1,17 +1,9 @@
 //! What a session is told before it starts.
 
+use crate::throughput::Prior;
 use crate::time::MediaTime;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// What is known about the network from an earlier session.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prior {
-    /// Mean throughput in bit/s.
-    pub bps: u64,
-    /// Standard deviation of the natural logarithm of the throughput.
-    pub sigma: f64,
-}
 
 /// The settings of a [`Session`](crate::session::Session).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +34,8 @@ pub struct Config {
     pub startup_target: Duration,
     /// Throughput known from before.
     pub prior: Option<Prior>,
+    /// How long to keep trying while the network is unreachable and nothing is left to play.
+    pub reconnect: Duration,
     /// Seed of the jitter of retry delays.
     pub seed: u64,
 }
@@ -60,6 +54,7 @@ impl Default for Config {
             buffer_bytes: 128 << 20,
             startup_target: Duration::from_secs(1),
             prior: None,
+            reconnect: Duration::from_secs(30),
             seed: 0,
         }
     }

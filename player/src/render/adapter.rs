@@ -18,25 +18,56 @@ impl Gpu {
     /// # Errors
     /// [`Code::NoAdapter`] when there is none or it cannot be opened.
     pub fn headless() -> Result<Self, Error> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        Self::open(instance, None)
+        let none: Result<(Self, Option<wgpu::Surface<'static>>), Error> =
+            Self::open(wgpu::InstanceDescriptor::new_without_display_handle, |_| Ok(None));
+        none.map(|(gpu, _)| gpu)
     }
 
-    /// Opens the best adapter of `instance` that can show on `surface`. The environment's
-    /// `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` are honoured.
-    pub(super) fn open(instance: wgpu::Instance, surface: Option<&wgpu::Surface<'_>>) -> Result<Self, Error> {
+    /// Opens the best adapter that can show on the surface that `attach` makes, if it makes one.
+    ///
+    /// Vulkan is asked first; OpenGL only when Vulkan has no adapter or one that is a program. The
+    /// environment's `WGPU_BACKEND` and `WGPU_POWER_PREF` are honoured.
+    pub(super) fn open<S>(
+        describe: impl Fn() -> wgpu::InstanceDescriptor,
+        attach: impl Fn(&wgpu::Instance) -> Result<Option<S>, wgpu::CreateSurfaceError>,
+    ) -> Result<(Self, Option<S>), Error>
+    where
+        S: std::borrow::Borrow<wgpu::Surface<'static>>,
+    {
+        let asked = wgpu::Backends::from_env();
+        let mut found: Option<(wgpu::Instance, wgpu::Adapter, Option<S>)> = None;
+        let mut why = String::from("there is no driver");
+        for backends in asked.map_or(vec![wgpu::Backends::VULKAN, wgpu::Backends::GL], |asked| vec![asked]) {
+            let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..describe() });
+            let surface = match attach(&instance) {
+                Ok(surface) => surface,
+                Err(error) => {
+                    why = error.to_string();
+                    continue;
+                }
+            };
+            // A discrete GPU would cost battery for work that any adapter does without effort.
+            let options = wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::from_env()
+                    .unwrap_or(wgpu::PowerPreference::LowPower),
+                compatible_surface: surface.as_ref().map(std::borrow::Borrow::borrow),
+                ..Default::default()
+            };
+            match pollster::block_on(instance.request_adapter(&options)) {
+                Ok(adapter) if adapter.get_info().device_type != wgpu::DeviceType::Cpu => {
+                    found = Some((instance, adapter, surface));
+                    break;
+                }
+                Ok(adapter) if found.is_none() => found = Some((instance, adapter, surface)),
+                Ok(_) => {}
+                Err(error) => why = error.to_string(),
+            }
+        }
         let fail = |why: String| {
             let text = format!("No graphics adapter can be used ({why}). Install a Vulkan or OpenGL driver.");
             Error::new(Severity::Fatal, Code::NoAdapter, text)
         };
-        // A discrete GPU would cost battery for work that any adapter does without effort.
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::from_env().unwrap_or(wgpu::PowerPreference::LowPower),
-            compatible_surface: surface,
-            ..Default::default()
-        };
-        let adapter =
-            pollster::block_on(instance.request_adapter(&options)).map_err(|e| fail(e.to_string()))?;
+        let (instance, adapter, surface) = found.ok_or_else(|| fail(why))?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("sluice"),
             required_features: adapter.features() & wgpu::Features::TEXTURE_FORMAT_16BIT_NORM,
@@ -57,7 +88,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             flag.get_or_init(|| error.to_string());
         }));
-        Ok(Self { instance, adapter, device, queue, lost })
+        Ok((Self { instance, adapter, device, queue, lost }, surface))
     }
 
     /// Why the device is gone or out of order, when it is. All that was made from it is useless then.

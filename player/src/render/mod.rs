@@ -14,6 +14,7 @@ pub mod image;
 pub mod layout;
 pub mod offscreen;
 mod planes;
+pub mod surface;
 pub mod timings;
 pub mod video;
 

@@ -1,0 +1,182 @@
+//! ISO base media file format: initialization segments, fragments and plain files to samples.
+
+pub(super) mod boxes;
+mod entry;
+mod esds;
+mod fragment;
+mod movie;
+mod tables;
+
+use super::demux::{Demuxed, RawSample, Wanted};
+use super::error::MediaError;
+use crate::limits;
+use abr::presentation::ContentType;
+use bytes::Bytes;
+use movie::{Edit, Track};
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(super) use movie::Movie;
+
+/// Reads an initialization segment.
+pub(super) fn parse_init(init: &[u8]) -> Result<Movie, MediaError> {
+    let budget = boxes::budget();
+    match boxes::top_level(init, &budget).first(b"moov")? {
+        Some(moov) => Movie::parse(&moov),
+        None => Err(MediaError::NoInit),
+    }
+}
+
+/// Cuts a segment (or a whole file) into samples. `init` describes it unless it has its own `moov`.
+pub(super) fn demux(init: Option<&Movie>, data: &Bytes, wanted: Wanted) -> Result<Demuxed, MediaError> {
+    let budget = boxes::budget();
+    let mut own = None;
+    let mut fragments = Vec::new();
+    let mut media = Vec::new();
+    for found in boxes::top_level(data, &budget) {
+        let found = found?;
+        match &found.kind {
+            b"moov" => own = Some(Movie::parse(&found)?),
+            b"moof" => fragments.push(found),
+            b"mdat" => media.push(found.body_start as u64..found.end() as u64),
+            _ => {}
+        }
+    }
+    let movie = own.as_ref().or(init).ok_or(MediaError::NoInit)?;
+    let mut collector = Collector::new(data, media, movie, wanted);
+    for moof in &fragments {
+        fragment::parse(moof, movie, &mut collector)?;
+    }
+    if fragments.is_empty() {
+        for track in &movie.tracks {
+            if collector.wants(track) {
+                table_samples(track, &mut collector)?;
+            }
+        }
+    }
+    collector.finish()
+}
+
+/// The samples that the `moov` of a plain file describes.
+fn table_samples(track: &Track, collector: &mut Collector<'_>) -> Result<(), MediaError> {
+    for sample in track.table.samples()? {
+        let composed = sample.dts.saturating_add(i64::from(sample.composition_offset));
+        let raw = RawSample {
+            pts: composed.saturating_add(track.edit.shift),
+            dts: sample.dts.checked_add(track.edit.shift),
+            duration: u64::from(sample.duration),
+            keyframe: sample.keyframe,
+            trim_start: track.edit.trim(composed, sample.duration),
+            data: collector.slice(sample.offset, sample.offset.saturating_add(u64::from(sample.size)))?,
+            format: Arc::clone(track.format(sample.description)?),
+            protection: None,
+        };
+        collector.push(track, raw)?;
+    }
+    Ok(())
+}
+
+/// Whether sample flags (8.8.3.1) mark a sample that depends on no other.
+fn is_keyframe(flags: u32) -> bool {
+    const NON_SYNC: u32 = 0x1_0000;
+    const DEPENDS_ON_OTHERS: u32 = 0x100_0000;
+    flags & (NON_SYNC | DEPENDS_ON_OTHERS) == 0
+}
+
+impl Edit {
+    /// How many ticks of a sample at `composed` (before the edit) lie before what is presented first.
+    fn trim(&self, composed: i64, duration: u32) -> u64 {
+        u64::try_from(self.media_time.saturating_sub(composed)).unwrap_or(0).min(u64::from(duration))
+    }
+}
+
+/// Gathers samples and checks that their bytes are media data of the segment, each used once.
+struct Collector<'a> {
+    data: &'a Bytes,
+    media: Vec<Range<u64>>,
+    tracks: [Option<u32>; 3],
+    samples: usize,
+    next_dts: Vec<(u32, i64)>,
+    occupied: Vec<Range<u64>>,
+    out: Demuxed,
+}
+
+impl<'a> Collector<'a> {
+    fn new(data: &'a Bytes, media: Vec<Range<u64>>, movie: &Movie, wanted: Wanted) -> Self {
+        let mut out = Demuxed::default();
+        let mut pick = |wanted: bool, content_type: ContentType| {
+            let track = movie.first(content_type).filter(|_| wanted)?;
+            out.track_mut(content_type).timescale = track.timescale;
+            Some(track.id)
+        };
+        let tracks = [
+            pick(wanted.video, ContentType::Video),
+            pick(wanted.audio, ContentType::Audio),
+            pick(wanted.text, ContentType::Text),
+        ];
+        Self { data, media, tracks, samples: 0, next_dts: Vec::new(), occupied: Vec::new(), out }
+    }
+
+    /// Whether the track was chosen.
+    fn wants(&self, track: &Track) -> bool {
+        self.tracks.contains(&Some(track.id))
+    }
+
+    /// Whether a position lies in the segment.
+    fn holds(&self, at: u64) -> bool {
+        at < self.data.len() as u64
+    }
+
+    /// The bytes of a sample, without copying.
+    fn slice(&self, begin: u64, end: u64) -> Result<Bytes, MediaError> {
+        let inside = self.media.iter().any(|media| media.start <= begin && end <= media.end);
+        if begin > end || (!inside && begin != end) {
+            let at = usize::try_from(begin).unwrap_or(usize::MAX);
+            let what = "a sample lies outside of the media data";
+            return Err(MediaError::Malformed { container: boxes::CONTAINER, at, what });
+        }
+        if begin == end {
+            return Ok(Bytes::new());
+        }
+        // Inside of a box of the segment, hence both fit.
+        Ok(self.data.slice(begin as usize..end as usize))
+    }
+
+    fn push(&mut self, track: &Track, sample: RawSample) -> Result<(), MediaError> {
+        self.samples += 1;
+        if self.samples > limits::SAMPLES {
+            return Err(MediaError::TooMany { what: "samples of a segment", limit: limits::SAMPLES });
+        }
+        self.out.track_mut(track.content_type).samples.push(sample);
+        Ok(())
+    }
+
+    /// Notes that samples lie in a range.
+    fn occupy(&mut self, begin: u64, end: u64) {
+        if begin < end {
+            self.occupied.push(begin..end);
+        }
+    }
+
+    /// Where a fragment without `tfdt` begins: behind the one before it in this segment.
+    fn next_dts(&self, track: u32) -> i64 {
+        self.next_dts.iter().find(|(id, _)| *id == track).map_or(0, |(_, dts)| *dts)
+    }
+
+    fn set_next_dts(&mut self, track: u32, dts: i64) {
+        match self.next_dts.iter_mut().find(|(id, _)| *id == track) {
+            Some((_, next)) => *next = dts,
+            None => self.next_dts.push((track, dts)),
+        }
+    }
+
+    fn finish(mut self) -> Result<Demuxed, MediaError> {
+        self.occupied.sort_unstable_by_key(|range| range.start);
+        if let Some(pair) = self.occupied.windows(2).find(|pair| pair[0].end > pair[1].start) {
+            let at = usize::try_from(pair[1].start).unwrap_or(usize::MAX);
+            let what = "two samples share bytes";
+            return Err(MediaError::Malformed { container: boxes::CONTAINER, at, what });
+        }
+        Ok(self.out)
+    }
+}
