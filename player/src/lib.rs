@@ -18,5 +18,10 @@ pub mod decode;
 pub mod render;
 pub mod status;
 pub mod demo;
+pub mod process;
+pub mod events;
+pub mod driver;
 #[cfg(feature = "desktop")]
 pub mod ui;
+#[cfg(feature = "desktop")]
+pub mod cli;
