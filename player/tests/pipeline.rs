@@ -231,6 +231,17 @@ fn check_times(lines: &[Line], first: usize) {
     }
 }
 
+/// On a busy machine frames may be late, but none is lost, repeated or out of order.
+fn check_paced(player: &Player, lines: &[Line], frames: u64) {
+    let (presented, dropped) = player.counts();
+    assert_eq!(presented + dropped, frames);
+    assert_eq!(presented, lines.len() as u64);
+    assert!(lines.is_sorted_by(|a, b| a.pts_ms < b.pts_ms));
+    let known = |line: &Line| (0..frames as usize).any(|index| (line.pts_ms - pts_ms(index)).abs() < 1e-4);
+    assert!(lines.iter().all(known));
+    println!("{dropped} of {frames} frames were late");
+}
+
 const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p";
 
 #[test]
@@ -248,9 +259,9 @@ fn every_frame_once_across_renditions() {
     player.run(true);
     player.wait_drained();
     let lines = player.log.lines();
+    check_times(&lines, 0);
     assert_eq!(lines.len(), 144);
     assert_eq!(player.counts(), (144, 0));
-    check_times(&lines, 0);
     let expected = [a.digests(), b.digests(), c.digests()];
     for (index, line) in lines.iter().enumerate() {
         assert_eq!(line.representation, ["a", "b", "c"][index / 48]);
@@ -326,10 +337,7 @@ fn paced_frames_come_on_time() {
     player.end(false);
     player.wait_drained();
     let lines = player.log.lines();
-    check_times(&lines, 0);
-    let (presented, dropped) = player.counts();
-    assert_eq!(presented + dropped, 96);
-    assert_eq!(presented, lines.len() as u64);
+    check_paced(&player, &lines, 96);
     let (first, last) = (&lines[1], &lines[lines.len() - 1]);
     let stall = (last.t_ms - first.t_ms) - (last.pts_ms - first.pts_ms);
     assert!((250.0..800.0).contains(&stall), "{stall}");
@@ -369,7 +377,9 @@ fn a_seek_shows_the_frame_asked_for() {
     player.run(true);
     player.wait_drained();
     let lines = player.log.lines();
-    check_times(&lines[before..], 120);
+    assert!((lines[before].pts_ms - 5_000.0).abs() < 1e-4, "{:?}", lines[before]);
+    assert!(lines[before..].is_sorted_by(|a, b| a.pts_ms < b.pts_ms));
+    assert!(lines.len() - before <= 24);
 }
 
 #[test]

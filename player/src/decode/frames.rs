@@ -34,6 +34,13 @@ pub(super) enum Notice {
     Last,
 }
 
+/// Notices that wait until a frame is on the screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Notices {
+    first: Option<MediaTime>,
+    last: bool,
+}
+
 /// What a presenter is to do now.
 #[derive(Clone, Debug, Default)]
 pub struct Due {
@@ -128,10 +135,10 @@ impl FrameQueue {
         self.lock().waiting.front().map(|frame| frame.pts)
     }
 
-    /// Whether every frame of the ended track has been handed out.
+    /// Whether every frame of the ended track has been shown.
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.ended() && state.waiting.is_empty()
+        state.last_told && state.ended() && state.waiting.is_empty()
     }
 
     /// Whether decoders have to wait.
@@ -139,31 +146,48 @@ impl FrameQueue {
         self.lock().waiting.len() >= CAPACITY
     }
 
-    /// Takes what is due at `position` out of the queue. The first frame after the start or a seek is due
-    /// at once; `running` says whether others may be taken when frames are not paced.
+    /// Takes what is due at `position` out of the queue; the caller shows it at once. The first frame after
+    /// the start or a seek is due without delay; `running` says whether others may be taken when frames are
+    /// not paced.
     pub fn due(&self, position: MediaTime, running: bool) -> Due {
-        let mut notices = [None, None];
+        let (due, notices) = self.look(position, running);
+        self.tell(notices);
+        due
+    }
+
+    /// As [`due`](Self::due), with what is to be [told](Self::tell) when the frame has been shown.
+    pub(super) fn look(&self, position: MediaTime, running: bool) -> (Due, Notices) {
+        let mut notices = Notices::default();
         let due = {
             let mut state = self.lock();
             let (mut due, first) = self.take(&mut state, position, running);
             due.next = state.waiting.front().map(|frame| frame.pts);
             due.news = state.news;
-            if let Some(frame) = due.frame.as_ref().filter(|_| first) {
-                notices[0] = Some(Notice::First(frame.pts));
-            }
-            if state.waiting.is_empty() && state.ended() && !state.last_told {
-                state.last_told = true;
-                notices[1] = Some(Notice::Last);
-            }
+            notices.first = due.frame.as_ref().filter(|_| first).map(|frame| frame.pts);
+            notices.last = state.waiting.is_empty() && state.ended() && !state.last_told;
             due
         };
         if due.frame.is_some() || due.dropped > 0 {
             self.room.notify_all();
         }
-        for notice in notices.into_iter().flatten() {
-            (self.notice)(notice);
+        (due, notices)
+    }
+
+    /// Tells what a frame that has been shown means.
+    pub(super) fn tell(&self, notices: Notices) {
+        if let Some(position) = notices.first {
+            (self.notice)(Notice::First(position));
         }
-        due
+        if notices.last {
+            let mut state = self.lock();
+            // A seek may have come between.
+            let last = state.waiting.is_empty() && state.ended();
+            state.last_told = last;
+            drop(state);
+            if last {
+                (self.notice)(Notice::Last);
+            }
+        }
     }
 
     fn take(&self, state: &mut State, position: MediaTime, running: bool) -> (Due, bool) {

@@ -16,7 +16,7 @@ pub(super) fn present(
     failed: impl Fn(std::io::Error),
 ) {
     loop {
-        let due = frames.due(clock.position(), clock.is_running());
+        let (due, notices) = frames.look(clock.position(), clock.is_running());
         if let Some(frame) = &due.frame {
             if !pacing {
                 clock.follow(frame.pts);
@@ -26,6 +26,7 @@ pub(super) fn present(
                 failed(error);
             }
         }
+        frames.tell(notices);
         let wait = match due.next {
             // More may be due already.
             Some(_) if due.frame.is_some() => continue,

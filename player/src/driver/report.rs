@@ -291,6 +291,7 @@ impl Reporter {
     /// Brings the state up to date and writes the `position` line when a second has passed.
     pub(super) fn tick(&mut self, session: &Session, now: Timestamp, log: &mut Log) {
         self.status.phase = session.phase();
+        self.status.duration = session.duration().or(self.status.duration);
         self.status.buffered_to = buffered_to(session).unwrap_or(self.status.position);
         self.status.throughput_bps = session.throughput_bps();
         if self.status.renditions.is_empty()
