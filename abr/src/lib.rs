@@ -18,5 +18,9 @@ pub mod retry;
 pub mod locations;
 mod track;
 pub mod session;
+pub mod journal;
+pub mod qoe;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod cli;

@@ -286,7 +286,7 @@ fn transport_streams_with_sound() {
 #[test]
 fn a_change_of_codec_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=2 -pix_fmt yuv420p10le -tag:v hvc1";
+    let hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=2:open-gop=0 -pix_fmt yuv420p10le -tag:v hvc1";
     let Some(a) = title(dir.path(), "a", "320x180", 6, X264, Container::Mp4) else { return };
     let Some(b) = title(dir.path(), "b", "320x180", 6, hevc, Container::Mp4) else { return };
     let mut player = Player::new(false);

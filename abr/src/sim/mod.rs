@@ -6,3 +6,7 @@ pub mod title;
 pub mod sabre;
 pub mod pensieve;
 pub mod expected;
+pub mod link;
+pub mod origin;
+pub mod pipeline;
+pub mod playback;

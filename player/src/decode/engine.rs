@@ -19,6 +19,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// How often the position is reported while the clock runs.
 const REPORT: Duration = Duration::from_millis(100);
+/// How often decoders are looked after while a queue is dry.
+const DRY: Duration = Duration::from_millis(20);
 /// Most messages taken before the decoders are looked after again.
 const BATCH: usize = 32;
 
@@ -132,6 +134,7 @@ impl Engine {
             return None;
         }
         let report = REPORT.saturating_sub(self.reported.elapsed());
+        let report = if self.active.video && self.video.is_dry() { report.min(DRY) } else { report };
         Some(self.end().and_then(|end| self.clock.until(end)).map_or(report, |end| report.min(end)))
     }
 

@@ -123,10 +123,20 @@ impl FrameQueue {
         (state.presented, state.dropped)
     }
 
+    /// When the frame that waits next is due, if one does.
+    pub fn next(&self) -> Option<MediaTime> {
+        self.lock().waiting.front().map(|frame| frame.pts)
+    }
+
     /// Whether every frame of the ended track has been handed out.
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
         state.ended() && state.waiting.is_empty()
+    }
+
+    /// Whether decoders have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().waiting.len() >= CAPACITY
     }
 
     /// Takes what is due at `position` out of the queue. The first frame after the start or a seek is due

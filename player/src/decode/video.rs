@@ -165,6 +165,11 @@ impl VideoDecoder {
         self.src.current_level_buffers() < AHEAD
     }
 
+    /// Whether no sample waits in front of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.src.current_level_buffers() == 0
+    }
+
     /// Feeds one sample in decoding order.
     pub(super) fn feed(&mut self, sample: &Sample) -> Result<(), VideoError> {
         let stopped = || VideoError::Stopped(self.chain.decoder);

@@ -36,6 +36,8 @@ pub(super) struct VideoTrack {
     decoders_started: u64,
     /// Samples are skipped until one at which decoding can start.
     at_keyframe_only: bool,
+    /// The decoder was drained because nothing was queued.
+    ran_dry: bool,
     ended: bool,
     drain_ordered: bool,
     failures: u32,
@@ -57,6 +59,7 @@ impl VideoTrack {
             leaving: Vec::new(),
             decoders_started: 0,
             at_keyframe_only: true,
+            ran_dry: false,
             ended: false,
             drain_ordered: false,
             failures: 0,
@@ -118,9 +121,16 @@ impl VideoTrack {
     pub(super) fn feed(&mut self) -> Result<(), Error> {
         while !self.given_up {
             let Some(sample) = self.queue.peek().cloned() else {
-                self.drain_at_the_end();
+                self.drain_when_dry();
                 break;
             };
+            if std::mem::take(&mut self.ran_dry) && !sample.keyframe {
+                // What the drained decoder knew is needed again; repeated frames are not shown twice.
+                if let Some(fed_to) = self.fed_to {
+                    self.queue.seek(fed_to - sample.duration);
+                }
+                continue;
+            }
             if self.at_keyframe_only && !sample.keyframe {
                 self.queue.next();
                 self.frames.lost(1);
@@ -159,17 +169,35 @@ impl VideoTrack {
         Ok(())
     }
 
-    fn drain_at_the_end(&mut self) {
-        if !self.ended || self.drain_ordered {
-            return;
+    /// A decoder holds back its last frames until it gets more samples or is drained. At the end of the
+    /// track it is drained, and also when the queue is dry and these frames will soon be due: they are not
+    /// to come too late because the network is.
+    fn drain_when_dry(&mut self) {
+        if self.ended && !self.drain_ordered {
+            self.drain_ordered = true;
+            self.drain();
+            self.frames.end();
+        } else if !self.ended
+            && self.decoder.as_ref().is_some_and(VideoDecoder::is_empty)
+            && !self.frames.is_full()
+        {
+            self.drain();
+            self.ran_dry = true;
         }
-        self.drain_ordered = true;
+    }
+
+    fn drain(&mut self) {
         if let Some(decoder) = self.decoder.take() {
             // If it refuses, its notice of failure is on the way.
             let _ = decoder.drain();
             self.draining.push(decoder);
         }
-        self.frames.end();
+    }
+
+    /// Whether the queue is dry before the track's end, so that [`feed`](Self::feed) wants to be called
+    /// soon again.
+    pub(super) fn is_dry(&self) -> bool {
+        !self.ended && !self.given_up && self.decoder.is_some() && self.queue.peek().is_none()
     }
 
     /// Deals with a decoder's notice.
@@ -242,6 +270,7 @@ impl VideoTrack {
         self.fed_to = None;
         self.drain_ordered = false;
         self.at_keyframe_only = true;
+        self.ran_dry = false;
         self.given_up = false;
         self.failures = 0;
         if let Some(decoder) = self.decoder.take() {

@@ -123,7 +123,7 @@ impl Addresses {
         let address = match resource {
             Resource::Presentation => Some(Address::whole(self.manifest.clone())),
             Resource::Index(key) => match self.source(*key)? {
-                Source::Dash(source) => source.index(location),
+                Source::Dash(source) => source.index(&self.policy, location),
                 Source::Hls(source) => source.index(location),
             },
             Resource::Init { representation, init } => match self.source(*representation)? {

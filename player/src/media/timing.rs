@@ -219,3 +219,174 @@ fn shift(append: &Append, demuxed: Demuxed, offset: Offset) -> Mapped {
     };
     Mapped { video: track(demuxed.video), audio: track(demuxed.audio), text: track(demuxed.text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::sample::{Codec, SampleFormat, StreamLayout};
+    use abr::presentation::{Container, RepresentationKey};
+    use abr::protocol::FetchId;
+    use abr::segments::Segment;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn append(track: ContentType, start_ms: i64, timing: Timing) -> Append {
+        let segment = Segment {
+            position: 0,
+            number: 0,
+            time: 0,
+            start: MediaTime::from_millis(start_ms),
+            end: MediaTime::from_millis(start_ms + 4_000),
+            size: None,
+            discontinuity: 0,
+            init: None,
+            gap: false,
+        };
+        Append {
+            id: FetchId(1),
+            track,
+            muxed_audio: false,
+            representation: RepresentationKey { period: 0, adaptation_set: 0, representation: 0 },
+            codecs: String::new(),
+            container: Container::Unknown,
+            segment,
+            timing,
+            init: None,
+            data: Bytes::new(),
+        }
+    }
+
+    /// Two samples of 1/25 s from `ticks` on.
+    fn track(ticks: i64, timescale: u32) -> RawTrack {
+        let format = Arc::new(SampleFormat::new(Codec::H264, StreamLayout::ByteStream));
+        let step = i64::from(timescale) / 25;
+        let sample = |n: i64| RawSample {
+            pts: ticks + n * step,
+            dts: None,
+            duration: step.unsigned_abs(),
+            keyframe: n == 0,
+            trim_start: 0,
+            data: Bytes::new(),
+            format: format.clone(),
+            protection: None,
+        };
+        RawTrack { timescale, samples: vec![sample(0), sample(1)] }
+    }
+
+    fn video(ticks: i64, timescale: u32) -> Demuxed {
+        Demuxed { video: track(ticks, timescale), ..Demuxed::default() }
+    }
+
+    fn audio(ticks: i64, timescale: u32) -> Demuxed {
+        Demuxed { audio: track(ticks, timescale), ..Demuxed::default() }
+    }
+
+    fn first(mapping: Mapping) -> Option<i64> {
+        match mapping {
+            Mapping::Ready(mapped) => {
+                mapped.video.first().or(mapped.audio.first()).map(|sample| sample.pts.as_nanos())
+            }
+            Mapping::NotYet(_) => None,
+        }
+    }
+
+    #[test]
+    fn offsets_of_the_manifest_are_exact() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: -1, timescale: 3 };
+        let mapped = mapper.map(&append(ContentType::Video, 0, timing), video(25, 75));
+        // 25/75 s − 1/3 s.
+        assert_eq!(first(mapped), Some(0));
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let mapped = mapper.map(&append(ContentType::Video, 333, timing), video(30_030, 90_000));
+        assert_eq!(first(mapped), Some(333_666_667));
+    }
+
+    #[test]
+    fn neighbours_touch_in_spite_of_rounding() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let Mapping::Ready(mapped) = mapper.map(&append(ContentType::Video, 0, timing), video(1, 30_003))
+        else {
+            panic!("nothing to wait for")
+        };
+        assert_eq!(mapped.video[0].end(), mapped.video[1].pts);
+    }
+
+    #[test]
+    fn sound_follows_the_picture_of_its_discontinuity() {
+        let mut mapper = TimeMapper::new();
+        mapper.expect_video(true);
+        let timing = Timing::Discontinuity(3);
+        let waiting = mapper.map(&append(ContentType::Audio, 8_000, timing), audio(480_000, 48_000));
+        let Mapping::NotYet(waiting) = waiting else { panic!("the picture is not known") };
+        // The picture begins at media time 10.5 s and at 8 s of the presentation.
+        let mapped = mapper.map(&append(ContentType::Video, 8_000, timing), video(945_000, 90_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+        let mapped = mapper.map(&append(ContentType::Audio, 8_000, timing), waiting);
+        assert_eq!(first(mapped), Some(7_500_000_000));
+        // Without pictures sound defines its own mapping.
+        mapper.expect_video(false);
+        mapper.reset();
+        let mapped = mapper.map(&append(ContentType::Audio, 8_000, timing), audio(480_000, 48_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+    }
+
+    #[test]
+    fn the_33_bit_clock_goes_on_through_its_wrap() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let wrapping = |ticks: i64| Demuxed {
+            time_base: TimeBase::Wrapping,
+            ..video(ticks.rem_euclid(1 << 33) * PER_90K, TIMESCALE)
+        };
+        let begin = (1 << 33) - 90_000;
+        let place = |mapper: &mut TimeMapper, seconds: i64| {
+            let append = append(ContentType::Video, seconds * 1_000, timing);
+            first(mapper.map(&append, wrapping(begin + seconds * 90_000)))
+        };
+        assert_eq!(place(&mut mapper, 0), Some(0));
+        for seconds in [4, 8, 90_000, 200_000, 4, 0] {
+            let nanos = place(&mut mapper, seconds).unwrap();
+            assert!((nanos - seconds * 1_000_000_000).abs() <= 1, "{nanos} at {seconds} s");
+        }
+    }
+
+    #[test]
+    fn an_unannounced_jump_is_bridged_and_remembered() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let place = |mapper: &mut TimeMapper, start: i64, media: i64| {
+            let append = append(ContentType::Video, start * 1_000, timing);
+            first(mapper.map(&append, video(media * 1_000, 1_000))).map(|nanos| nanos / 1_000_000_000)
+        };
+        assert_eq!(place(&mut mapper, 0, 100), Some(0));
+        assert_eq!(place(&mut mapper, 4, 9_000), Some(4));
+        assert_eq!(place(&mut mapper, 8, 9_005), Some(9), "a second more is no jump");
+        assert_eq!(place(&mut mapper, 0, 100), Some(0), "back before the jump");
+    }
+
+    #[test]
+    fn wrong_decode_times_of_a_manifest_with_offsets_are_shifted() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let mapped = mapper.map(&append(ContentType::Video, 4_000, timing), video(90_000 * 3_604, 90_000));
+        assert_eq!(first(mapped), Some(4_000_000_000));
+        let mapped = mapper.map(&append(ContentType::Video, 8_000, timing), video(90_000 * 3_608, 90_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+    }
+
+    #[test]
+    fn absurd_time_stamps_do_not_overflow() {
+        let mut mapper = TimeMapper::new();
+        for ticks in [i64::MIN, i64::MAX - 1] {
+            for timing in [Timing::Discontinuity(0), Timing::Offset { ticks: i64::MAX, timescale: u32::MAX }]
+            {
+                let mut demuxed = video(0, u32::MAX);
+                demuxed.video.samples[0].pts = ticks;
+                demuxed.video.samples[0].duration = u64::MAX;
+                mapper.map(&append(ContentType::Video, 0, timing), demuxed);
+            }
+        }
+    }
+}

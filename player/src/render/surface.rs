@@ -263,6 +263,10 @@ impl Screen {
     fn acquire(&mut self, host: &dyn Host) -> Result<Result<(wgpu::SurfaceTexture, bool), Shown>, Error> {
         loop {
             let Some(surface) = &self.surface else {
+                if self.bad_answers >= ATTEMPTS {
+                    return Err(surface_lost());
+                }
+                self.bad_answers += 1;
                 self.attach(host);
                 return Ok(Err(Shown::Later));
             };
@@ -297,8 +301,7 @@ impl Screen {
                     self.configure();
                 }
                 Reaction::Draw | Reaction::DrawThenConfigure | Reaction::Fail => {
-                    let text = "The window's surface is lost and could not be made anew.";
-                    return Err(Error::new(Severity::Recoverable, Code::DeviceLost, text));
+                    return Err(surface_lost());
                 }
             }
         }
@@ -310,6 +313,11 @@ impl Screen {
         self.surface = host.attach(&self.gpu.instance).ok();
         self.configure();
     }
+}
+
+fn surface_lost() -> Error {
+    let text = "The window's surface is lost and could not be made anew.";
+    Error::new(Severity::Recoverable, Code::DeviceLost, text)
 }
 
 #[cfg(test)]

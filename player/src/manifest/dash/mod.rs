@@ -2,18 +2,21 @@
 
 mod build;
 mod inherit;
+mod layout;
 pub mod mpd;
 mod parse;
+mod resolve;
 mod sidx;
 mod source;
 pub mod template;
 pub mod timeline;
 mod xml;
 
+pub use build::{content_type, kind_of, kind_of_codecs};
 pub use parse::parse;
-pub(crate) use source::DashSource;
+pub use resolve::{Resolved, ResolvedPeriod, ResolvedRepresentation, resolve};
+pub use source::DashSource;
 
-use super::policy::Policy;
 use super::{ManifestError, Title};
 use url::Url;
 
@@ -23,5 +26,5 @@ use url::Url;
 ///
 /// [`ManifestError`] when it cannot be read or offers nothing that could be played.
 pub(super) fn read(url: &Url, text: &str) -> Result<Title, ManifestError> {
-    build::build(url, Policy::of(url), parse(text)?)
+    build::build(url, parse(text)?)
 }

@@ -2,7 +2,7 @@
 
 use super::mpd::{SegmentUrl, UrlRange};
 use super::sidx;
-use super::template::{Values, expand};
+use super::template::{self, Values, expand};
 use crate::manifest::policy::Policy;
 use crate::manifest::{Address, ByteRange, ManifestError, Protection};
 use crate::pipeline::Timing;
@@ -12,7 +12,7 @@ use url::Url;
 
 /// The sources of one representation.
 #[derive(Clone, Debug)]
-pub(crate) struct DashSource {
+pub struct DashSource {
     /// Base addresses on interchangeable hosts.
     pub(super) bases: Vec<Url>,
     pub(super) id: String,
@@ -72,7 +72,7 @@ impl DashSource {
         Some(Address { url, range })
     }
 
-    fn expand(&self, template: &str, segment: Option<(&Segment, u64)>) -> Option<String> {
+    fn expand(&self, template: &str, segment: Option<(&Segment, u64)>) -> String {
         let segment_values = segment.map(|(segment, sequence)| {
             // Numbers of a sequence are kept spread out, one per segment: see `build::timeline`.
             let number = segment.number.checked_div(sequence);
@@ -87,18 +87,25 @@ impl DashSource {
             sub_number,
             time,
         };
-        expand(template, values).ok()
+        expand(template, values)
     }
 
-    pub(crate) fn index(&self, location: u32) -> Option<Address> {
+    /// What is wrong with its templates.
+    pub(super) fn problem(&self) -> Option<String> {
+        let media = match &self.media {
+            Media::Template { media, .. } => template::problem(media),
+            Media::List { .. } | Media::Indexed { .. } | Media::File => None,
+        };
+        media.or_else(|| match &self.init {
+            Init::Template(init) => template::problem(init),
+            Init::Range(_) | Init::Nothing => None,
+        })
+    }
+
+    pub(crate) fn index(&self, policy: &Policy, location: u32) -> Option<Address> {
         match &self.media {
             Media::Indexed { index, .. } => {
-                let base = self.base(location)?;
-                let url = match &index.source_url {
-                    Some(reference) => base.join(reference).ok()?,
-                    None => base.clone(),
-                };
-                Some(Address { url, range: index.range })
+                self.address(policy, index.source_url.as_deref(), index.range, location)
             }
             Media::Template { .. } | Media::List { .. } | Media::File => None,
         }
@@ -108,7 +115,7 @@ impl DashSource {
         match &self.init {
             Init::Nothing => None,
             Init::Template(template) => {
-                self.address(policy, Some(&self.expand(template, None)?), None, location)
+                self.address(policy, Some(&self.expand(template, None)), None, location)
             }
             Init::Range(range) => self.address(policy, range.source_url.as_deref(), range.range, location),
         }
@@ -117,7 +124,7 @@ impl DashSource {
     pub(crate) fn segment(&self, policy: &Policy, segment: &Segment, location: u32) -> Option<Address> {
         match &self.media {
             Media::Template { media, sequence } => {
-                self.address(policy, Some(&self.expand(media, Some((segment, *sequence)))?), None, location)
+                self.address(policy, Some(&self.expand(media, Some((segment, *sequence)))), None, location)
             }
             Media::List { urls, first_number } => {
                 let at = usize::try_from(segment.number.checked_sub(*first_number)?).ok()?;
@@ -163,7 +170,7 @@ impl DashSource {
             bounds.push(next);
         }
         if let Some(end) = *end_nanos {
-            super::build::clip(&mut runs, end);
+            super::layout::clip(&mut runs, end);
         }
         Ok(SegmentIndex::Known(runs))
     }

@@ -6,6 +6,8 @@ mod esds;
 mod fragment;
 mod movie;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 
 use super::demux::{Demuxed, RawSample, Wanted};
 use super::error::MediaError;
@@ -44,15 +46,14 @@ pub(super) fn demux(init: Option<&Movie>, data: &Bytes, wanted: Wanted) -> Resul
     }
     let movie = own.as_ref().or(init).ok_or(MediaError::NoInit)?;
     let mut collector = Collector::new(data, media, movie, wanted);
+    // Tables point into the file that they stand in; those of a separate initialization segment are empty.
+    for track in movie.tracks.iter().filter(|_| own.is_some() || fragments.is_empty()) {
+        if collector.wants(track) {
+            table_samples(track, &mut collector)?;
+        }
+    }
     for moof in &fragments {
         fragment::parse(moof, movie, &mut collector)?;
-    }
-    if fragments.is_empty() {
-        for track in &movie.tracks {
-            if collector.wants(track) {
-                table_samples(track, &mut collector)?;
-            }
-        }
     }
     collector.finish()
 }

@@ -31,9 +31,9 @@ pub(crate) struct Track {
 }
 
 /// The start of an edit list, reduced to what playback needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// Media time that is presented first, in track ticks.
+    /// Media time that is presented first, in track ticks; the smallest value when nothing is cut off.
     pub media_time: i64,
     /// Added to time stamps: the length of empty edits before it minus `media_time`, in track ticks.
     pub shift: i64,
@@ -127,6 +127,12 @@ impl Track {
     pub(crate) fn format(&self, description: u32) -> Result<&Arc<SampleFormat>, MediaError> {
         let place = (description as usize).saturating_sub(1);
         self.formats.get(place).or_else(|| self.formats.first()).ok_or(MediaError::NoInit)
+    }
+}
+
+impl Default for Edit {
+    fn default() -> Self {
+        Self { media_time: i64::MIN, shift: 0 }
     }
 }
 
