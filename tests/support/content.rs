@@ -81,7 +81,18 @@ impl Film {
         Self::encode(&format!("{codec:?}-{segments}").to_lowercase(), codec, segments, &LADDER[..1])
     }
 
+    /// One segment in the lowest H.264 rendition, tagged with this colour matrix (as ffmpeg names it).
+    pub fn coloured(matrix: &str) -> Self {
+        let tags =
+            ["-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix, "-color_range", "tv"];
+        Self::make(&format!("colour-{matrix}"), (Codec::H264, &tags), 2, &LADDER[..1])
+    }
+
     fn encode(name: &str, codec: Codec, segments: u32, ladder: &[(u32, u32, u32)]) -> Self {
+        Self::make(name, (codec, &[]), segments, ladder)
+    }
+
+    fn make(name: &str, (codec, more): (Codec, &[&str]), segments: u32, ladder: &[(u32, u32, u32)]) -> Self {
         let frames = segments * SEGMENT_FRAMES;
         let folder = made(name, |folder| {
             let seconds = (frames / FPS).to_string();
@@ -94,7 +105,7 @@ impl Film {
                 let (rate, buffer) = (format!("{kbps}k"), format!("{}k", kbps * 2));
                 let mut video = ffmpeg(folder);
                 video.args(["-f", "lavfi", "-i", &source, "-frames:v", &frames.to_string()]);
-                video.args(codec.options()).args(["-g", "50", "-keyint_min", "50"]);
+                video.args(codec.options()).args(more).args(["-g", "50", "-keyint_min", "50"]);
                 video.args(["-b:v", &rate, "-maxrate", &rate, "-bufsize", &buffer]);
                 run(video.arg(format!("v{height}.mp4")));
                 let input = format!("v{height}.mp4");
@@ -121,7 +132,8 @@ impl Film {
         Title { folder, entry, film: self.clone(), packaging }
     }
 
-    fn video(&self, height: u32) -> String {
+    /// The encoded file of a rendition.
+    pub fn video(&self, height: u32) -> String {
         self.folder.join(format!("v{height}.mp4")).display().to_string()
     }
 

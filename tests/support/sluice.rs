@@ -50,10 +50,27 @@ impl Sluice {
     }
 
     /// As [`Sluice::paced`], started by another program (whose last argument is ours).
-    pub fn within(mut command: Command, url: &str) -> Self {
+    pub fn within(command: Command, url: &str) -> Self {
+        let mut run = Self::reporting(command);
+        run.command.args(["--headless", "--frame-log"]).arg(run.folder.path().join("frames.jsonl")).arg(url);
+        run
+    }
+
+    /// `sluice --headless` with the built-in demo title, against the clock.
+    pub fn demo() -> Self {
+        let run = Self::reporting(Command::new(program("sluice"))).arg("--headless");
+        let log = run.folder.path().join("frames.jsonl").display().to_string();
+        run.args(&["--frame-log", &log])
+    }
+
+    /// `sluice URL` in a window, with events and summary.
+    pub fn windowed(url: &str) -> Self {
+        Self::reporting(Command::new(program("sluice"))).arg(url)
+    }
+
+    fn reporting(mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
-        command.args(["--headless", "--json", "--events"]).arg(folder.path().join("events.jsonl"));
-        command.arg("--frame-log").arg(folder.path().join("frames.jsonl")).arg(url);
+        command.args(["--json", "--events"]).arg(folder.path().join("events.jsonl"));
         Self { command, folder, timeout: TIMEOUT }
     }
 
