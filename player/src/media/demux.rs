@@ -4,7 +4,7 @@
 use super::error::MediaError;
 use super::isobmff::{self, Movie};
 use super::sample::{SampleFormat, SampleProtection};
-use super::{packed_audio, ts};
+use super::{packed_audio, ts, webm};
 use crate::pipeline::Append;
 use abr::presentation::{Container, ContentType};
 use bytes::Bytes;
@@ -171,7 +171,7 @@ impl Demuxer {
             }
             Container::Ts => ts::demux(data, wanted),
             Container::PackedAudio => packed_audio::demux(data),
-            Container::Webm => Err(MediaError::Unsupported("WebM".into())),
+            Container::Webm => webm::demux(init, data, wanted),
             Container::Webvtt => Err(MediaError::Unsupported("WebVTT text as a media track".into())),
             Container::Unknown => Err(MediaError::NotMedia(describe(data))),
         }

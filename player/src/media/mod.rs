@@ -11,6 +11,7 @@ mod bytes;
 mod elementary;
 mod isobmff;
 mod ts;
+mod webm;
 mod packed_audio;
 pub mod complete;
 pub mod demux;
