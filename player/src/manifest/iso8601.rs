@@ -24,21 +24,24 @@ fn digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An `xs:duration` such as `PT1H2M3.5S`; a year counts 365 days, a month 30. `None` when it is malformed,
-/// negative or beyond 584 years.
+/// An `xs:duration` such as `PT1H2M3.5S`; a year counts 365 days, a month 30. An empty one (`P`, `PT`) is
+/// zero. `None` when it is malformed, negative or beyond 584 years.
 pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim().strip_prefix('P')?;
     let mut nanos = 0u64;
     // Each unit at most once and in this order; the second half after the `T`.
     let mut units: &[(char, u64)] = &[('Y', 31_536_000), ('M', 2_592_000), ('W', 604_800), ('D', 86_400)];
-    let (mut seen, mut in_time) = (false, false);
+    let mut in_time = false;
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('T') {
-            if in_time || after.is_empty() {
+            if in_time {
                 return None;
             }
             (rest, in_time) = (after, true);
             units = &[('H', 3600), ('M', 60), ('S', 1)];
+            if rest.is_empty() {
+                break;
+            }
         }
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number = decimal_nanos(rest.get(..end)?)?;
@@ -48,9 +51,8 @@ pub fn duration(text: &str) -> Option<Duration> {
         nanos = nanos.checked_add(number.checked_mul(*seconds)?)?;
         units = units.get(place + 1..)?;
         rest = rest.get(end + unit.len_utf8()..)?;
-        seen = true;
     }
-    seen.then_some(Duration::from_nanos(nanos))
+    Some(Duration::from_nanos(nanos))
 }
 
 /// An `xs:dateTime` such as `2024-02-29T12:00:00.25+01:00` in UTC; without a zone it is read as UTC. The
@@ -136,9 +138,20 @@ mod tests {
         assert_eq!(duration("P1DT0S"), Some(Duration::from_secs(86_400)));
         assert_eq!(duration("P1Y2M3DT4H5M6S"), Some(Duration::from_secs(36_993_906)));
         assert_eq!(duration("PT0.000000001S"), Some(Duration::from_nanos(1)));
-        for bad in
-            ["", "P", "PT", "1S", "-PT1S", "PT1", "PT1M1H", "PT1S1S", "P1S", "P999999999999Y", "PTXS", "P1DT"]
-        {
+        for bad in [
+            "",
+            "P",
+            "PT",
+            "1S",
+            "-PT1S",
+            "PT1",
+            "PT1M1H",
+            "PT1S1S",
+            "P1S",
+            "P999999999999Y",
+            "PTXS",
+            "PTT1S",
+        ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

@@ -60,8 +60,12 @@ pub fn read(url: &Url, body: &[u8]) -> Result<Title, ManifestError> {
     }
 }
 
-/// UTF-8 with or without a byte order mark; anything else is refused by name.
-fn decode(body: &[u8]) -> Result<&str, ManifestError> {
+/// The text of a manifest: UTF-8 with or without a byte order mark.
+///
+/// # Errors
+///
+/// [`ManifestError`] that names what it is instead.
+pub fn decode(body: &[u8]) -> Result<&str, ManifestError> {
     if body.starts_with(&[0xff, 0xfe]) || body.starts_with(&[0xfe, 0xff]) {
         return Err(ManifestError::NotAManifest("it is encoded in UTF-16, not UTF-8".to_owned()));
     }

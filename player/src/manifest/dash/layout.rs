@@ -20,6 +20,7 @@ pub(super) struct Layout {
     pub(super) media: Media,
     pub(super) index: SegmentIndex,
     pub(super) offset_ticks: i64,
+    pub(super) period_ticks: i64,
     pub(super) timescale: u32,
 }
 
@@ -52,6 +53,7 @@ impl Layout {
             init,
             media: Media::Template { media, sequence },
             offset_ticks: scale.offset,
+            period_ticks: scale.start,
             timescale: scale.timescale,
             index: SegmentIndex::Known(runs),
         })
@@ -70,6 +72,7 @@ impl Layout {
             init,
             media: Media::List { urls, first_number },
             offset_ticks: scale.offset,
+            period_ticks: scale.start,
             timescale: scale.timescale,
             index: SegmentIndex::Known(runs),
         })
@@ -95,6 +98,7 @@ impl Layout {
                 media: Media::Indexed { index, bounds: Vec::new(), end_nanos },
                 index: SegmentIndex::Pending,
                 offset_ticks: scale.offset,
+                period_ticks: scale.start,
                 timescale: scale.timescale,
             });
         }
@@ -125,6 +129,7 @@ impl Layout {
             media: Media::File,
             index: SegmentIndex::Known(runs),
             offset_ticks: scale.offset,
+            period_ticks: scale.start,
             timescale: scale.timescale,
         })
     }

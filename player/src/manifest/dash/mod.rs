@@ -13,7 +13,7 @@ pub mod timeline;
 mod xml;
 
 pub use build::{content_type, kind_of, kind_of_codecs};
-pub use parse::parse;
+pub use parse::{frame_rate, parse};
 pub use resolve::{Resolved, ResolvedPeriod, ResolvedRepresentation, resolve};
 pub use source::DashSource;
 

@@ -119,8 +119,8 @@ fn byte_range(text: &str) -> Option<ByteRange> {
     end.is_none_or(|end| end > start).then_some(ByteRange { start, end })
 }
 
-/// `25` or `30000/1001`.
-pub(crate) fn frame_rate(text: &str) -> Option<(u64, u64)> {
+/// Numerator and denominator of a `@frameRate` such as `25` or `30000/1001`; decimal numbers are taken too.
+pub fn frame_rate(text: &str) -> Option<(u64, u64)> {
     let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
     if let (Ok(numerator), Ok(denominator)) =
         (numerator.trim().parse::<u64>(), denominator.trim().parse::<u64>())

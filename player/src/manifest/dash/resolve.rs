@@ -135,6 +135,7 @@ impl Resolver {
             init: layout.init,
             media: layout.media,
             offset_ticks: layout.offset_ticks,
+            period_ticks: layout.period_ticks,
             timescale: layout.timescale,
             protection: protection(common),
         };

@@ -20,6 +20,8 @@ pub struct DashSource {
     pub(super) init: Init,
     pub(super) media: Media,
     pub(super) offset_ticks: i64,
+    /// `@presentationTimeOffset`.
+    pub(super) period_ticks: i64,
     pub(super) timescale: u32,
     pub(crate) protection: Vec<Protection>,
 }
@@ -53,6 +55,11 @@ pub(super) enum Media {
 }
 
 impl DashSource {
+    /// Media time of the start of the period, in seconds; an estimate for people and tests.
+    pub fn presentation_time_offset(&self) -> f64 {
+        self.period_ticks as f64 / f64::from(self.timescale.max(1))
+    }
+
     fn base(&self, location: u32) -> Option<&Url> {
         self.bases.get(location as usize % self.bases.len().max(1))
     }

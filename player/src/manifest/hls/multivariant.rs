@@ -137,10 +137,14 @@ pub fn is_multivariant(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`ManifestError::TooMany`] for lines and lists beyond the limits.
+/// [`ManifestError`] for a missing header, and lines and lists beyond the limits.
 pub fn read(text: &str, variables: Variables) -> Result<Multivariant, ManifestError> {
     let mut reader = Reader { playlist: Multivariant::default(), variables, line: 1, expecting: None };
-    for line in text.lines().skip(1) {
+    let mut lines = text.lines();
+    if lines.next().is_none_or(|first| !first.trim_end().starts_with("#EXTM3U")) {
+        return Err(ManifestError::NotAManifest("the first line is not #EXTM3U".to_owned()));
+    }
+    for line in lines {
         reader.line += 1;
         if line.len() > limits::PLAYLIST_LINE_BYTES {
             return Err(ManifestError::TooMany {
