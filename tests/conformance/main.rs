@@ -10,6 +10,7 @@ mod exclusions;
 mod harness;
 mod hls;
 mod hls_model;
+mod media;
 mod model;
 
 #[test]
