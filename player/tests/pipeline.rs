@@ -126,11 +126,15 @@ impl Title {
 
 impl Player {
     fn new(pacing: bool) -> Self {
+        Self::with_sound(pacing, AudioOutput::Silent)
+    }
+
+    fn with_sound(pacing: bool, audio: AudioOutput) -> Self {
         let log = Log::default();
         let names = ["a", "b", "c", "d"];
         let name = move |key: RepresentationKey| names[key.representation as usize].to_owned();
         let frame_log = Some(FrameLog::new(Box::new(log.clone()), Instant::now(), Box::new(name)));
-        let options = Options { pacing, ..Options::new(AudioOutput::Silent, FrameOutput::Headless { frame_log }) };
+        let options = Options { pacing, ..Options::new(audio, FrameOutput::Headless { frame_log }) };
         let (sender, events) = unbounded_channel();
         let handle = start(options, sender).unwrap();
         Self { handle, events, seen: Vec::new(), log, appended: 0 }
@@ -341,6 +345,59 @@ fn paced_frames_come_on_time() {
     let (first, last) = (&lines[1], &lines[lines.len() - 1]);
     let stall = (last.t_ms - first.t_ms) - (last.pts_ms - first.pts_ms);
     assert!((250.0..800.0).contains(&stall), "{stall}");
+}
+
+/// A sink that paces itself on the system clock stands for a device.
+#[test]
+fn pictures_follow_the_sound_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let codec = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a aac";
+    let Some(a) = title(dir.path(), "a", "320x180", 6, codec, Container::Ts) else { return };
+    let mut player = Player::with_sound(true, AudioOutput::Element("fakesink".into()));
+    player.tracks(true, true);
+    (0..3).for_each(|number| player.append(&a, number));
+    player.end(true);
+    player.wait_ready();
+    player.run(true);
+    let leads = |event: &PipelineEvent| matches!(event, PipelineEvent::Playback { av_offset_ms: Some(_), .. });
+    player.wait("sound that leads", leads);
+    player.wait("playback", |event| {
+        matches!(event, PipelineEvent::Playback { position, .. } if *position > MediaTime::from_millis(1_000))
+    });
+    player.run(false);
+    std::thread::sleep(Duration::from_millis(300));
+    player.run(true);
+    player.wait("playback", |event| {
+        matches!(event, PipelineEvent::Playback { position, .. } if *position > MediaTime::from_millis(1_500))
+    });
+    player.send(PipelineCommand::Seek { to: MediaTime::from_millis(4_000), buffered: true });
+    player.wait_ready();
+    player.wait_drained();
+    let offsets: Vec<f64> = player.seen.iter().filter_map(|event| match event {
+        PipelineEvent::Playback { av_offset_ms, .. } => *av_offset_ms,
+        _ => None,
+    }).collect();
+    println!("A/V offsets in ms: {offsets:?}");
+    assert!(offsets.len() > 10);
+    let mean = offsets.iter().sum::<f64>() / offsets.len() as f64;
+    assert!(mean.abs() < 45.0, "{mean}");
+}
+
+#[test]
+fn without_a_sound_device_time_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let codec = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a aac";
+    let Some(a) = title(dir.path(), "a", "320x180", 2, codec, Container::Ts) else { return };
+    let mut player = Player::with_sound(true, AudioOutput::Element("nosuchsink".into()));
+    player.tracks(true, true);
+    player.append(&a, 0);
+    player.end(true);
+    let trouble = |event: &PipelineEvent| matches!(event, PipelineEvent::Trouble(error) if error.code == abr::error::Code::NoAudioDevice);
+    player.wait("notice", trouble);
+    player.run(true);
+    player.wait_drained();
+    let lines = player.log.lines();
+    check_paced(&player, &lines, 48);
 }
 
 #[test]

@@ -129,14 +129,16 @@ impl PresentationClock {
         state.slew = 1.0;
     }
 
-    /// Moves the end of what can be presented.
-    pub(super) fn set_horizon(&self, horizon: MediaTime) {
+    /// Moves the end of what can be presented. Whether it moved.
+    pub(super) fn set_horizon(&self, horizon: MediaTime) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
-        if state.horizon != horizon {
+        let moves = state.horizon != horizon;
+        if moves {
             state.settle(now);
             state.horizon = horizon;
         }
+        moves
     }
 
     /// Moves the position on to `to` without pacing; never back.
@@ -234,8 +236,8 @@ mod tests {
     fn follows_the_sound() {
         let clock = PresentationClock::new(true);
         clock.set_horizon(ms(100_000));
-        clock.set(true, 1.0);
         clock.await_sound();
+        clock.set(true, 1.0);
         let now = Instant::now();
         assert_eq!(clock.position_at(now + Duration::from_secs(1)), ms(0));
         clock.discipline(ms(20), now);

@@ -19,8 +19,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// How often the position is reported while the clock runs.
 const REPORT: Duration = Duration::from_millis(100);
-/// How often decoders are looked after while a queue is dry.
-const DRY: Duration = Duration::from_millis(20);
+/// How often tracks are looked after while a queue is dry or a sound device is to start.
+const SOON: Duration = Duration::from_millis(20);
 /// Most messages taken before the decoders are looked after again.
 const BATCH: usize = 32;
 
@@ -95,6 +95,7 @@ impl Engine {
             self.tell(PipelineEvent::Trouble(Error::new(Severity::Fatal, Code::DecoderStart, message)));
         } else {
             registry::preload();
+            self.audio.open();
         }
         while self.turn() == Flow::On {}
         self.frames.shut();
@@ -134,7 +135,8 @@ impl Engine {
             return None;
         }
         let report = REPORT.saturating_sub(self.reported.elapsed());
-        let report = if self.active.video && self.video.is_dry() { report.min(DRY) } else { report };
+        let soon = (self.active.video && self.video.is_dry()) || self.audio.is_awaited();
+        let report = if soon { report.min(SOON) } else { report };
         Some(self.end().and_then(|end| self.clock.until(end)).map_or(report, |end| report.min(end)))
     }
 
@@ -145,13 +147,16 @@ impl Engine {
         {
             self.tell(PipelineEvent::Trouble(error));
         }
+        let awaited = self.audio.is_awaited();
         if self.active.audio {
-            self.audio.feed(self.clock.position());
+            self.audio.feed(&self.clock);
             if !self.active.video && self.audio.has_started() {
                 self.ready(self.clock.position());
             }
         }
-        self.clock.set_horizon(self.horizon());
+        if self.clock.set_horizon(self.horizon()) || awaited != self.audio.is_awaited() {
+            self.frames.poke();
+        }
         if self.is_drained() {
             self.drained_told = true;
             self.report();
@@ -170,6 +175,7 @@ impl Engine {
                     self.tell(PipelineEvent::Trouble(error));
                 }
             }
+            Message::Sound(notice) => self.audio.notice(notice, &self.clock),
             Message::Frames(Notice::First(position)) => self.ready(position),
             Message::Frames(Notice::Last) => {}
             Message::Trouble(error) => self.tell(PipelineEvent::Trouble(error)),
@@ -200,10 +206,12 @@ impl Engine {
             PipelineCommand::Seek { to, buffered } => self.seek(to, buffered),
             PipelineCommand::Clock { run, rate } => {
                 self.clock.set(run, rate);
+                self.audio.run(run, rate, &self.clock);
                 self.frames.poke();
                 self.report();
             }
-            PipelineCommand::Volume(_) | PipelineCommand::Mute(_) => {}
+            PipelineCommand::Volume(volume) => self.audio.set_volume(volume),
+            PipelineCommand::Mute(mute) => self.audio.set_mute(mute),
             PipelineCommand::Stop => return Flow::Stop,
         }
         Flow::On
@@ -243,8 +251,7 @@ impl Engine {
             self.intake.forget_timing();
         }
         self.video.seek(to, buffered);
-        self.audio.seek(to, buffered);
-        self.clock.set_horizon(self.horizon());
+        self.audio.seek(to, buffered, &self.clock);
         self.report();
     }
 
@@ -296,7 +303,8 @@ impl Engine {
         let (presented, dropped) = self.frames.counts();
         let position = self.clock.position();
         let running = self.clock.is_running();
-        self.tell(PipelineEvent::Playback { position, running, presented, dropped, av_offset_ms: None });
+        let av_offset_ms = self.audio.offset_ms();
+        self.tell(PipelineEvent::Playback { position, running, presented, dropped, av_offset_ms });
     }
 
     fn tell_all(&self, events: Vec<PipelineEvent>) {

@@ -1,5 +1,6 @@
 //! What reaches the engine: orders from the driver and notices from decoders, presenter and sound.
 
+use super::audio_out::AudioOut;
 use super::frames::Notice;
 use crate::pipeline::PipelineCommand;
 use abr::error::Error;
@@ -19,6 +20,17 @@ pub(super) enum DecoderNotice {
     Failed(String),
 }
 
+/// What the sound device tells.
+#[derive(Debug)]
+pub(super) enum SoundNotice {
+    /// It is open.
+    Opened(Box<AudioOut>),
+    /// None works.
+    Absent(String),
+    /// It stopped.
+    Failed(String),
+}
+
 /// One entry of the engine's mailbox.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -26,6 +38,8 @@ pub(super) enum Message {
     Command(PipelineCommand),
     /// From a video decoder.
     Video(DecoderId, DecoderNotice),
+    /// From the sound device.
+    Sound(SoundNotice),
     /// From the presenter's end of the frame queue.
     Frames(Notice),
     /// From anywhere: to be passed on to the driver.

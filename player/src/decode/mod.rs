@@ -6,6 +6,7 @@
 //! [`PresentationClock`] says so.
 
 mod audio;
+mod audio_out;
 mod caps;
 mod clock;
 mod engine;
@@ -58,12 +59,14 @@ impl Options {
 }
 
 /// Where sound goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudioOutput {
     /// Decoded, but not heard; the monotonic clock keeps time.
     Silent,
     /// To the best sound device that works, which then keeps time.
     Device,
+    /// To the GStreamer sink element of this name.
+    Element(String),
 }
 
 /// Where pictures go.
@@ -120,7 +123,7 @@ impl Drop for PipelineHandle {
 ///
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
-    let Options { pacing, audio: _, output, video_bytes, audio_bytes } = options;
+    let Options { pacing, audio, output, video_bytes, audio_bytes } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
         FrameOutput::Headless { frame_log } => (Some(frame_log), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>),
@@ -139,7 +142,7 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         clock: Arc::clone(&clock),
         frames: Arc::clone(&frames),
         video: VideoTrack::new(video_bytes, Arc::clone(&frames), mailbox.clone()),
-        audio: AudioTrack::new(audio_bytes, pacing, mailbox.clone()),
+        audio: AudioTrack::new(audio_bytes, pacing, audio, mailbox.clone()),
         pacing,
     });
     spawn("sluice-engine", move || engine.run())?;

@@ -85,7 +85,9 @@ impl Decoder {
     }
 
     fn read(&self, sample: &gst::Sample) -> Option<Pcm> {
-        let info = gst_audio::AudioInfo::from_caps(sample.caps()?).ok()?;
+        let caps = sample.caps()?;
+        let info = gst_audio::AudioInfo::from_caps(caps).ok()?;
+        let mask = caps.structure(0)?.get::<gst::Bitmask>("channel-mask").ok();
         let buffer = sample.buffer()?;
         let pts = i64::try_from(buffer.pts()?.nseconds()).ok()?;
         let pts = MediaTime::from_nanos(self.origin?.as_nanos().checked_add(pts)?);
@@ -95,6 +97,7 @@ impl Decoder {
             pts,
             channels: info.channels().max(1),
             sampling_rate: info.rate().max(1),
+            channel_mask: mask.map(|mask| mask.0),
             samples: samples.collect(),
         })
     }

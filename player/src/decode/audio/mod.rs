@@ -3,37 +3,40 @@
 //! Two decoders share one trait: symphonia (pure Rust, synchronous) where it can, GStreamer for the rest.
 
 mod gst;
+mod sound;
 mod symphonia;
 mod track;
 
 pub(super) use track::AudioTrack;
 
 use super::registry::{self, Missing};
-use crate::media::sample::{Codec, Sample, SampleFormat};
+use crate::media::sample::{Sample, SampleFormat};
 use abr::time::MediaTime;
 use std::time::Duration;
 
 /// Decoded sound.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pcm {
+pub(super) struct Pcm {
     /// When its first frame is to be heard.
-    pub pts: MediaTime,
+    pub(super) pts: MediaTime,
     /// Channels, interleaved in the order of the codec's default layout; at least 1.
-    pub channels: u32,
+    pub(super) channels: u32,
     /// Frames per second in hertz, at least 1.
-    pub sampling_rate: u32,
+    pub(super) sampling_rate: u32,
+    /// Which loudspeakers the channels are for, as GStreamer numbers them; `None`: the usual ones.
+    pub(super) channel_mask: Option<u64>,
     /// Samples between −1 and 1, channel by channel.
-    pub samples: Vec<f32>,
+    pub(super) samples: Vec<f32>,
 }
 
 impl Pcm {
     /// How many samples per channel.
-    pub fn frames(&self) -> u64 {
+    pub(super) fn frames(&self) -> u64 {
         self.samples.len() as u64 / u64::from(self.channels.max(1))
     }
 
     /// When the sound after it is due.
-    pub fn end(&self) -> MediaTime {
+    pub(super) fn end(&self) -> MediaTime {
         self.pts + span(self.frames(), self.sampling_rate)
     }
 
@@ -158,10 +161,9 @@ impl AacConfig {
     }
 }
 
-/// Whether sound in `codec` starts anywhere, so that no keyframe needs to be waited for.
-const fn codec_is_plain(codec: Codec) -> bool {
-    matches!(codec, Codec::Aac | Codec::Mp3 | Codec::Flac | Codec::Vorbis)
-}
+#[cfg(test)]
+#[path = "tests.rs"]
+mod against_ffmpeg;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +186,7 @@ mod tests {
             pts: MediaTime::from_millis(-10),
             channels: 2,
             sampling_rate: 48_000,
+            channel_mask: None,
             samples: vec![0.0; 2 * 1024],
         };
         let end = pcm.end();

@@ -73,7 +73,7 @@ impl AudioDecoder for Decoder {
         }
         let mut samples = Vec::new();
         sound.copy_to_vec_interleaved(&mut samples);
-        let mut pcm = Pcm { pts: sample.pts, channels, sampling_rate, samples };
+        let mut pcm = Pcm { pts: sample.pts, channels, sampling_rate, channel_mask: None, samples };
         pcm.cut_before(sample.pts + sample.trim_start);
         if pcm.frames() > 0 {
             out.push(pcm);

@@ -1,14 +1,17 @@
 //! The audio track: its sample queue, the decoder that empties it and the device it is heard from.
 
+use super::sound::Sound;
 use super::{AudioDecoder, AudioError, Pcm};
-use crate::decode::message::Message;
+use crate::decode::AudioOutput;
+use crate::decode::clock::PresentationClock;
+use crate::decode::message::{Message, SoundNotice};
 use crate::decode::teardown::Teardown;
 use crate::media::queue::{Appended, SampleQueue};
 use crate::media::sample::Sample;
 use abr::error::{Code, Error, Severity};
 use abr::time::MediaTime;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How far sound is decoded ahead of the position.
 const AHEAD: Duration = Duration::from_millis(800);
@@ -29,14 +32,26 @@ pub(in crate::decode) struct AudioTrack {
     failures: u32,
     given_up: bool,
     pacing: bool,
+    sound: Sound,
+    /// Sound before this is not to be heard.
+    from: MediaTime,
+    rate: f64,
 }
 
 impl AudioTrack {
     /// A track whose samples take at most `limit_bytes`.
-    pub(in crate::decode) fn new(limit_bytes: usize, pacing: bool, mailbox: Sender<Message>) -> Self {
+    pub(in crate::decode) fn new(
+        limit_bytes: usize,
+        pacing: bool,
+        output: AudioOutput,
+        mailbox: Sender<Message>,
+    ) -> Self {
         Self {
             queue: SampleQueue::new(limit_bytes),
             end: None,
+            sound: Sound::new(output, mailbox.clone()),
+            from: MediaTime::MIN,
+            rate: 1.0,
             mailbox,
             decoder: None,
             decoded: Vec::new(),
@@ -88,11 +103,18 @@ impl AudioTrack {
         self.started
     }
 
-    /// Decodes what will be heard soon after `position`.
-    pub(in crate::decode) fn feed(&mut self, position: MediaTime) {
+    /// Opens the sound device.
+    pub(in crate::decode) fn open(&mut self) {
+        self.sound.open();
+    }
+
+    /// Decodes what will be heard soon, and lets the clock follow what is heard.
+    pub(in crate::decode) fn feed(&mut self, clock: &PresentationClock) {
+        let until = clock.position() + AHEAD;
         while !self.given_up
+            && !self.sound.is_opening()
             && let Some(sample) = self.queue.peek()
-            && (!self.pacing || sample.pts <= position + AHEAD)
+            && (!self.pacing || sample.pts <= until)
         {
             let result = decode(&mut self.decoder, sample, &mut self.decoded);
             self.queue.next();
@@ -103,15 +125,76 @@ impl AudioTrack {
                 }
                 Err(error) => self.fail(&error),
             }
-            self.decoded.clear();
+            self.give(clock);
         }
         if self.ended
             && self.queue.peek().is_none()
             && let Some(mut decoder) = self.decoder.take()
         {
             decoder.drain(&mut self.decoded);
-            self.decoded.clear();
+            self.give(clock);
+            self.sound.finish();
         }
+        self.sound.lead(clock, Instant::now());
+    }
+
+    /// Gives out what was decoded.
+    fn give(&mut self, clock: &PresentationClock) {
+        for mut pcm in self.decoded.drain(..) {
+            pcm.cut_before(self.from);
+            if pcm.frames() > 0 && self.rate == 1.0 {
+                self.sound.give(pcm, clock);
+            }
+        }
+    }
+
+    /// Runs at `rate` or holds; the clock has been told.
+    pub(in crate::decode) fn run(&mut self, run: bool, rate: f64, clock: &PresentationClock) {
+        let resync = rate == 1.0 && self.rate != 1.0;
+        self.rate = rate;
+        self.sound.run(run, rate, clock);
+        if resync {
+            self.restart(clock);
+        }
+    }
+
+    /// Deals with the sound device's notice.
+    pub(in crate::decode) fn notice(&mut self, notice: SoundNotice, clock: &PresentationClock) {
+        if self.sound.notice(notice, clock) {
+            self.restart(clock);
+        }
+    }
+
+    /// Sound joins at the position.
+    fn restart(&mut self, clock: &PresentationClock) {
+        let position = clock.position();
+        if self.queue.seek(position)
+            && let Some(decoder) = &mut self.decoder
+        {
+            decoder.reset();
+        }
+        self.from = position;
+        self.sound.restart(position, clock);
+    }
+
+    /// Sound minus clock in milliseconds, when a device leads.
+    pub(in crate::decode) fn offset_ms(&self) -> Option<f64> {
+        self.sound.offset_ms()
+    }
+
+    /// Whether the clock waits for the device, so that [`feed`](Self::feed) should be called soon.
+    pub(in crate::decode) fn is_awaited(&self) -> bool {
+        self.sound.is_awaited()
+    }
+
+    /// Sets linear loudness.
+    pub(in crate::decode) fn set_volume(&mut self, volume: f64) {
+        self.sound.set_volume(volume);
+    }
+
+    /// Sets silence.
+    pub(in crate::decode) fn set_mute(&mut self, mute: bool) {
+        self.sound.set_mute(mute);
     }
 
     fn fail(&mut self, error: &AudioError) {
@@ -138,7 +221,7 @@ impl AudioTrack {
     }
 
     /// Continues at `to`, from the samples in the queue where it holds them.
-    pub(in crate::decode) fn seek(&mut self, to: MediaTime, buffered: bool) {
+    pub(in crate::decode) fn seek(&mut self, to: MediaTime, buffered: bool, clock: &PresentationClock) {
         if !buffered || !self.queue.seek(to) {
             self.queue.clear();
             self.end = None;
@@ -150,11 +233,13 @@ impl AudioTrack {
         self.started = false;
         self.failures = 0;
         self.given_up = false;
+        self.from = to;
+        self.sound.restart(to, clock);
     }
 
     /// Ends everything; the pipelines still to be waited for.
     pub(in crate::decode) fn stop(self) -> Vec<Teardown> {
-        Vec::new()
+        self.sound.stop()
     }
 }
 
