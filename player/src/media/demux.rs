@@ -31,7 +31,7 @@ pub struct RawSample {
     pub data: Bytes,
     /// What they are.
     pub format: Arc<SampleFormat>,
-    /// How they are encrypted.
+    /// How they are encrypted; `None` for clear bytes.
     pub protection: Option<Arc<SampleProtection>>,
 }
 

@@ -15,5 +15,6 @@ mod webm;
 mod packed_audio;
 pub mod complete;
 pub mod demux;
+pub mod decrypt;
 pub mod timing;
 pub mod queue;

@@ -1,6 +1,7 @@
 //! ISO base media file format: initialization segments, fragments and plain files to samples.
 
 pub(super) mod boxes;
+mod encryption;
 mod entry;
 mod esds;
 mod fragment;
@@ -121,6 +122,11 @@ impl<'a> Collector<'a> {
     /// Whether the track was chosen.
     fn wants(&self, track: &Track) -> bool {
         self.tracks.contains(&Some(track.id))
+    }
+
+    /// All bytes of the segment.
+    fn file(&self) -> &'a [u8] {
+        self.data
     }
 
     /// Whether a position lies in the segment.

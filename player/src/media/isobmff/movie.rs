@@ -1,6 +1,7 @@
 //! The `moov` box: tracks, their formats, edit lists and fragment defaults (ISO/IEC 14496-12, 8.2 to 8.8).
 
 use super::boxes::{CONTAINER, Mp4Box};
+use super::encryption::{self, Defaults};
 use super::entry;
 use super::tables::SampleTable;
 use crate::media::error::MediaError;
@@ -26,6 +27,8 @@ pub(crate) struct Track {
     /// Sample entries in order; `sample_description_index` counts them from one.
     pub formats: Vec<Arc<SampleFormat>>,
     pub defaults: FragmentDefaults,
+    /// Encryption of sample groups.
+    pub groups: Vec<Defaults>,
     /// Samples described in the `moov` itself, none in a fragmented file.
     pub table: SampleTable,
 }
@@ -118,9 +121,10 @@ impl Track {
             },
             None => Edit::default(),
         };
+        let groups = encryption::parse_groups(&table)?;
         let table = SampleTable::parse(&table)?;
         let defaults = FragmentDefaults { description: 1, ..FragmentDefaults::default() };
-        Ok(Some(Self { id, content_type, timescale, edit, formats, defaults, table }))
+        Ok(Some(Self { id, content_type, timescale, edit, formats, defaults, groups, table }))
     }
 
     /// The format that `sample_description_index` names; the first when it names none.

@@ -281,9 +281,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    const INIT: &[u8] = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x16\x54\xae\x6b\x99\xae\x97\xd7\x81\x01\x83\x81\x01\x86\x85V_VP9\xe0\x88\xb0\x81\x40\xba\x81\x24\x53\x80";
+    const INIT: &[u8] = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x16\x54\xae\x6b\x97\xae\x95\xd7\x81\x01\x83\x81\x01\x86\x85V_VP9\xe0\x86\xb0\x81\x40\xba\x81\x24";
     const CLUSTER: &[u8] =
-        b"\x1f\x43\xb6\x75\x96\xe7\x81\x64\xa3\x86\x81\x00\x00\x80ab\xa3\x87\x81\x00\x28\x00cde";
+        b"\x1f\x43\xb6\x75\x94\xe7\x81\x64\xa3\x86\x81\x00\x00\x80ab\xa3\x87\x81\x00\x28\x00cde";
 
     #[test]
     fn a_cluster_is_cut() {
@@ -291,7 +291,7 @@ mod tests {
         let demuxed = demux(Some(&Bytes::from_static(INIT)), &data, Wanted::ALL).unwrap();
         let seen: Vec<_> =
             demuxed.video.samples.iter().map(|s| (s.pts, s.duration, s.keyframe, &s.data[..])).collect();
-        let (first, step) = (100_000_000, 40_000_000);
+        let (first, step) = (100_000_000, 40_000_000u64);
         assert_eq!(
             seen,
             [(first, step, true, &b"ab"[..]), (first + step.cast_signed(), step, false, &b"cde"[..]),]
