@@ -189,6 +189,11 @@ fn shaped(body: Bytes, link: Arc<Link>) -> impl Body<Data = Bytes, Error = Infal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{self, BodyKind, Client, NetEvent};
+    use abr::presentation::Container;
+    use abr::protocol::{FailureKind, FetchId, Timeouts};
+    use std::time::Duration;
+    use tokio::sync::mpsc;
 
     fn get(title: &Title, path: &str, asked: Option<&str>) -> Response<Bytes> {
         let mut request = Request::builder().uri(path);
@@ -254,17 +259,51 @@ mod tests {
         }
     }
 
+    /// The body of one request, or why there is none.
+    async fn fetch(
+        client: &Client,
+        url: Url,
+        range: Option<(u64, Option<u64>)>,
+    ) -> Result<Bytes, FailureKind> {
+        let long = Duration::from_secs(20);
+        let request = net::Request {
+            id: FetchId(1),
+            url,
+            range,
+            timeouts: Timeouts { first_byte: long, idle: long, total: long },
+            limit_bytes: u64::MAX,
+            kind: BodyKind::Segment(Container::Unknown),
+        };
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let _task = client.start(request, sender);
+        loop {
+            match events.recv().await.expect("each request is answered") {
+                NetEvent::Progress { .. } => {}
+                NetEvent::Done { body, .. } => return Ok(body),
+                NetEvent::Failed { failure, .. } => return Err(failure.kind),
+                NetEvent::Cancelled { .. } => unreachable!("nobody cancels"),
+            }
+        }
+    }
+
     #[tokio::test]
-    async fn the_title_is_served_over_loopback() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    async fn the_title_is_served_over_loopback_until_the_origin_is_dropped() {
+        let title = Title::built_in().unwrap();
         let origin = Origin::start().unwrap();
-        let mut stream = TcpStream::connect(origin.url_dash.socket_addrs(|| None).unwrap()[0]).await.unwrap();
-        let ask = "GET /240p/init.mp4 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        stream.write_all(ask.as_bytes()).await.unwrap();
-        let mut got = Vec::new();
-        stream.read_to_end(&mut got).await.unwrap();
-        let init = get(&Title::built_in().unwrap(), "/240p/init.mp4", None).into_body();
-        assert!(got.starts_with(b"HTTP/1.1 200 OK\r\n") && got.ends_with(&init));
+        let (mpd, hls) = (origin.url_dash.clone(), origin.url_hls.clone());
+        let client = Client::new(net::Config::new(mpd.clone())).unwrap();
+        let file = |name: &str| title.resource(name).unwrap().0;
+        assert_eq!(fetch(&client, mpd.clone(), None).await, Ok(file("/title.mpd")));
+        assert_eq!(fetch(&client, hls.clone(), None).await, Ok(file("/title.m3u8")));
+        let init = mpd.join("240p/init.mp4").unwrap();
+        assert_eq!(fetch(&client, init, None).await, Ok(file("/240p/init.mp4")));
+        let first = file("/240p/1.m4s");
+        let start = file("/240p/init.mp4").len() as u64;
+        let range = Some((start, Some(start + first.len() as u64 - 1)));
+        assert_eq!(fetch(&client, hls.join("240p.mp4").unwrap(), range).await, Ok(first));
+        let nothing = fetch(&client, mpd.join("no").unwrap(), None).await;
+        assert_eq!(nothing, Err(FailureKind::Status(404)));
         drop(origin);
+        assert!(fetch(&client, mpd, None).await.is_err());
     }
 }
