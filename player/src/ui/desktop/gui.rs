@@ -117,8 +117,8 @@ fn fonts() -> egui::FontDefinitions {
     let mut fonts = egui::FontDefinitions::default();
     let mono = fonts.families.get(&egui::FontFamily::Monospace).cloned().unwrap_or_default();
     let proportional = fonts.families.entry(egui::FontFamily::Proportional).or_default();
-    proportional.extend(mono.into_iter().filter(|name| !name.is_empty()));
-    proportional.dedup();
+    let missing: Vec<_> = mono.into_iter().filter(|name| !proportional.contains(name)).collect();
+    proportional.extend(missing);
     fonts
 }
 
