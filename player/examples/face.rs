@@ -101,7 +101,15 @@ fn picture(scene: &str, step: usize) -> Picture {
     let (width, height) = if scene == "hd" { (1920usize, 1080usize) } else { (640, 360) };
     let white = scene == "white";
     // BT.709 bars at three quarters: Y, Cb, Cr.
-    let bars = [[180, 128, 128], [168, 44, 136], [145, 147, 44], [133, 63, 52], [63, 193, 204], [51, 109, 212], [28, 212, 120]];
+    let bars = [
+        [180, 128, 128],
+        [168, 44, 136],
+        [145, 147, 44],
+        [133, 63, 52],
+        [63, 193, 204],
+        [51, 109, 212],
+        [28, 212, 120],
+    ];
     let bar = |x: usize, width: usize| bars[(x * 7 / width).min(6)];
     let block = |x: usize, y: usize, w: usize, h: usize| {
         (step * w / 90..step * w / 90 + w / 12).contains(&x) && (h / 3..h / 2).contains(&y)
@@ -167,7 +175,9 @@ fn status(world: &World, started: Instant) -> Status {
         position,
         duration: Some(LENGTH),
         buffered_to: position + Duration::from_secs_f64(22.0 + 9.0 * (seconds / 5.0).cos()),
-        current: Some(world.locked.and_then(|h| renditions.iter().find(|r| r.height == h)).map_or(key(2), |r| r.key)),
+        current: Some(
+            world.locked.and_then(|h| renditions.iter().find(|r| r.height == h)).map_or(key(2), |r| r.key),
+        ),
         locked_height: world.locked,
         renditions,
         throughput_bps: Some(throughput as u64),
@@ -224,7 +234,9 @@ fn main() -> Result<(), Error> {
         locked: None,
         over: false,
         frames: 0,
-        pictures: (0..if scene == "hd" { 12 } else { 90 }).map(|step| Arc::new(picture(&scene, step))).collect(),
+        pictures: (0..if scene == "hd" { 12 } else { 90 })
+            .map(|step| Arc::new(picture(&scene, step)))
+            .collect(),
         scene,
     }));
     let desktop = Desktop::open()?;
@@ -270,7 +282,12 @@ fn main() -> Result<(), Error> {
         drop(std::thread::spawn(ends));
     }
     let options = WindowOptions { close_at_end: true, ..WindowOptions::default() };
-    let timings = desktop.run(options, handles);
-    println!("{} frames asked for", lock(&world).world().frames);
-    timings
+    let timings = desktop.run(options, handles)?;
+    let [upload, draw, present] = timings.mean_ms();
+    println!(
+        "{} frames asked for, {} shown; mean ms per frame: upload {upload:.2}, draw {draw:.2}, present {present:.2}",
+        lock(&world).world().frames,
+        timings.frames
+    );
+    Ok(())
 }

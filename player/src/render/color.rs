@@ -50,23 +50,22 @@ pub(super) fn chroma_shift(format: PixelFormat, site: ChromaSite) -> (f64, f64) 
 }
 
 /// The map for samples of `bits` bits whose largest value is 1.0.
-pub(super) fn to_rgb(color: Color, bits: u32) -> ToRgb {
+pub(super) const fn to_rgb(color: Color, bits: u32) -> ToRgb {
     let (kr, kb) = weights(color.matrix);
     let kg = 1.0 - kr - kb;
-    let max = f64::from((1u32 << bits) - 1);
-    let unit = f64::from(1u32 << (bits - 8));
+    let max = ((1u32 << bits) - 1) as f64;
+    let unit = (1u32 << (bits - 8)) as f64;
     // Limited range: BT.709-6 3.4; luma spans 219 and chroma 224 units of an 8-bit step.
     let (black, luma, chroma) =
         if color.full_range { (0.0, max, max) } else { (16.0 * unit, 219.0 * unit, 224.0 * unit) };
-    let neutral = 128.0 * unit;
-    let (y, c) = (max / luma, max / chroma);
-    let row = |cb: f64, cr: f64| [y as f32, (cb * c) as f32, (cr * c) as f32];
+    let neutral = (128.0 * unit / max) as f32;
+    let (y, c) = ((max / luma) as f32, max / chroma);
     ToRgb {
-        offset: [(black / max) as f32, (neutral / max) as f32, (neutral / max) as f32],
+        offset: [(black / max) as f32, neutral, neutral],
         rows: [
-            row(0.0, 2.0 * (1.0 - kr)),
-            row(-2.0 * (1.0 - kb) * kb / kg, -2.0 * (1.0 - kr) * kr / kg),
-            row(2.0 * (1.0 - kb), 0.0),
+            [y, 0.0, (2.0 * (1.0 - kr) * c) as f32],
+            [y, (-2.0 * (1.0 - kb) * kb / kg * c) as f32, (-2.0 * (1.0 - kr) * kr / kg * c) as f32],
+            [y, (2.0 * (1.0 - kb) * c) as f32, 0.0],
         ],
     }
 }

@@ -3,16 +3,14 @@
 //!
 //! Each output row is made of one vertical pass per plane, one horizontal pass per component and one
 //! matrix pass, all in 16-bit integers over rows that stay in the first-level cache, written so that the
-//! compiler turns every loop into vector code. Samples are held as 15-bit numbers ([`ONE`] per 8-bit
+//! compiler turns every loop into vector code. Samples are held as 15-bit numbers (128 per 8-bit
 //! step), products as the high half of a 16 × 16 multiplication.
 
-use super::color::{chroma_shift, depth, subsampling, to_rgb};
-use super::filter::{Filter, Kernel};
+use super::color::{chroma_shift, depth, subsampling};
+use super::filter::{Filter, GROUP, Kernel};
 use super::layout::{Rect, letterbox};
+use super::matrix::{self, Apply, high};
 use crate::frame::{Color, Picture, PixelFormat};
-
-/// One 8-bit step in a row of 15-bit samples.
-const ONE: i16 = 128;
 
 /// The order of the four bytes of an output pixel; the fourth is opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,38 +37,7 @@ struct Plan {
     rect: Rect,
     luma: (Filter, Filter),
     chroma: (Filter, Filter),
-    matrix: Coefficients,
-}
-
-/// Fixed-point [`to_rgb`].
-struct Coefficients {
-    black: i16,
-    neutral: i16,
-    luma: i16,
-    red_cr: i16,
-    green_cb: i16,
-    green_cr: i16,
-    blue_cb: i16,
-}
-
-impl Coefficients {
-    fn new(color: Color, format: PixelFormat) -> Self {
-        let bits = depth(format);
-        let map = to_rgb(color, bits);
-        let max = f64::from((1u32 << bits) - 1) * f64::from(ONE >> (bits - 8));
-        // Results have 32 units per 8-bit step; chroma is doubled before the multiplication.
-        let scale = |factor: f32| (255.0 * 32.0 * 65_536.0 * f64::from(factor) / max).round();
-        let [red, green, blue] = map.rows;
-        Self {
-            black: (f64::from(map.offset[0]) * max).round() as i16,
-            neutral: (f64::from(map.offset[1]) * max).round() as i16,
-            luma: scale(red[0]) as i16,
-            red_cr: (scale(red[2]) / 2.0) as i16,
-            green_cb: (scale(green[1]) / 2.0) as i16,
-            green_cr: (scale(green[2]) / 2.0) as i16,
-            blue_cb: (scale(blue[1]) / 2.0) as i16,
-        }
-    }
+    matrix: Apply,
 }
 
 /// Rows of samples on their way.
@@ -148,7 +115,7 @@ impl Plan {
             rect,
             luma: (luma(width, outputs_x), luma(height, outputs_y)),
             chroma: (chroma(width, sub_x, outputs_x, shift_x), chroma(height, sub_y, outputs_y, shift_y)),
-            matrix: Coefficients::new(key.color, key.format),
+            matrix: matrix::select(key.color, depth(key.format), key.order),
         }
     }
 
@@ -172,17 +139,8 @@ impl Plan {
                 horizontal(&lines.vertical, &self.chroma.0, cr);
             }
         }
-        match self.key.order {
-            Order::Rgba => self.matrix.apply::<false>(luma, cb, cr, out),
-            Order::Bgra => self.matrix.apply::<true>(luma, cb, cr, out),
-        }
+        (self.matrix)(luma, cb, cr, out);
     }
-}
-
-/// The high half of a product.
-#[inline(always)]
-fn high(a: i16, b: i16) -> i16 {
-    ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
 
 /// A sum of [`high`] products with weights that sum up to one, back to 15 bits.
@@ -194,7 +152,9 @@ fn finish(sum: i16) -> i16 {
 /// Samples of output row `y` of a plane, before the horizontal pass.
 fn vertical(picture: &Picture, plane: usize, filter: &Filter, y: usize, line: &mut Vec<i16>) {
     let bytes = picture.format.plane_size(plane, picture.width, picture.height).0;
-    line.resize(bytes / picture.format.sample_bytes(), 0);
+    let samples = bytes / picture.format.sample_bytes();
+    line.resize(samples + GROUP, 0);
+    let line = &mut line[..samples];
     match picture.format {
         PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::I422 | PixelFormat::I444 => {
             weigh(picture, plane, filter, y, line, |[byte]: &[u8; 1]| i16::from(*byte) << 7);
@@ -245,85 +205,100 @@ fn weigh<const BYTES: usize>(
 
 /// Takes interleaved samples apart.
 fn split(line: &[i16], first: &mut Vec<i16>, second: &mut Vec<i16>) {
-    first.resize(line.len() / 2, 0);
-    second.resize(line.len() / 2, 0);
-    for ((pair, a), b) in line.as_chunks::<2>().0.iter().zip(first).zip(second) {
+    let pairs = &line[..line.len().saturating_sub(GROUP)].as_chunks::<2>().0;
+    first.resize(pairs.len() + GROUP, 0);
+    second.resize(pairs.len() + GROUP, 0);
+    for ((pair, a), b) in pairs.iter().zip(first).zip(second) {
         (*a, *b) = (pair[0], pair[1]);
     }
 }
 
+/// The outputs of a row, which ends with [`GROUP`] samples that do not count. There may be more of them
+/// than asked for, so that the matrix can go in whole groups.
 fn horizontal(line: &[i16], filter: &Filter, out: &mut Vec<i16>) {
-    out.resize(filter.outputs(), 0);
+    out.resize(filter.outputs().next_multiple_of(matrix::GROUP), 0);
+    let samples = &line[..line.len().saturating_sub(GROUP)];
     if filter.is_identity() {
-        out.iter_mut().zip(line).for_each(|(out, sample)| *out = *sample);
-    } else if let Some(weights) = doubling(filter, line.len()) {
-        double(line, weights, out);
-    } else {
-        for (out, (start, weights)) in out.iter_mut().zip(filter.iter()) {
-            let samples = line.get(start..).unwrap_or(&[]);
-            let sum: i32 =
-                samples.iter().zip(weights).map(|(sample, w)| i32::from(*sample) * i32::from(*w)).sum();
-            *out = ((sum + (1 << 14)) >> 15).clamp(0, i32::from(i16::MAX)) as i16;
+        out.iter_mut().zip(samples).for_each(|(out, sample)| *out = *sample);
+        return;
+    }
+    match doubling(filter, samples.len()) {
+        Some(Doubling::Halves) => {
+            // Even outputs are samples, odd ones lie between two of them.
+            double(samples, out, |_, same, next| [same, ((i32::from(same) + i32::from(next)) >> 1) as i16]);
         }
+        Some(Doubling::Quarters) => {
+            let near = |same: i16, other: i16| ((3 * i32::from(same) + i32::from(other) + 2) >> 2) as i16;
+            double(samples, out, |previous, same, next| [near(same, previous), near(same, next)]);
+        }
+        None => weigh_row(line, filter, out),
     }
 }
 
-/// The weights of the previous, the same and the next sample in the even and the odd output, when the
-/// filter makes two outputs of each sample from no more than these: the case of unscaled chroma.
-fn doubling(filter: &Filter, samples: usize) -> Option<[[i16; 3]; 2]> {
+/// Any filter. Weights are summed up by groups: rows are padded for that.
+fn weigh_row(line: &[i16], filter: &Filter, out: &mut [i16]) {
+    // Products of 15-bit samples and weights that sum up to one stay within 31 bits.
+    let dot = |samples: &[i16; GROUP], weights: &[i16; GROUP]| {
+        let product = |at: usize| i32::from(samples[at]) * i32::from(weights[at]);
+        (0..GROUP).fold(0i32, |sum, at| sum.wrapping_add(product(at)))
+    };
+    let finish = |sum: i32| (sum.wrapping_add(1 << 14) >> 15).clamp(0, i32::from(i16::MAX)) as i16;
+    if let Some(single) = filter.single_groups() {
+        // Scaling up, or down a little: the case that has to be fast.
+        for (out, (start, weights)) in out.iter_mut().zip(single) {
+            if let Some(samples) = line.get(start..).and_then(|rest| rest.first_chunk()) {
+                *out = finish(dot(samples, weights));
+            }
+        }
+        return;
+    }
+    for (out, (start, weights)) in out.iter_mut().zip(filter.iter()) {
+        let samples = line.get(start..).unwrap_or(&[]).as_chunks().0;
+        let groups = samples.iter().zip(weights.as_chunks().0);
+        *out = finish(groups.fold(0i32, |sum, (samples, weights)| sum.wrapping_add(dot(samples, weights))));
+    }
+}
+
+/// Filters that make two outputs of each sample with weights that repeat: unscaled chroma.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubling {
+    /// Sited on a luma sample.
+    Halves,
+    /// Sited in the middle.
+    Quarters,
+}
+
+fn doubling(filter: &Filter, samples: usize) -> Option<Doubling> {
     if samples < 4 || filter.outputs() != 2 * samples {
         return None;
     }
     let middle = samples / 2;
-    let both = [2 * middle, 2 * middle + 1].map(|output| {
+    // The weights of the previous, the same and the next sample in the even and the odd output.
+    let [even, odd] = [2 * middle, 2 * middle + 1].map(|output| {
         let (start, weights) = filter.output(output);
         [middle - 1, middle, middle + 1]
             .map(|sample| sample.checked_sub(start).and_then(|tap| weights.get(tap)).copied().unwrap_or(0))
     });
-    let whole = |weights: [i16; 3]| weights.iter().map(|w| i32::from(*w)).sum::<i32>() == i32::from(i16::MAX);
-    both.into_iter().all(whole).then_some(both)
-}
-
-/// Unscaled chroma: the weights repeat with every second output, so that vectors can be used.
-fn double(line: &[i16], [even, odd]: [[i16; 3]; 2], out: &mut [i16]) {
-    let mix = |w: [i16; 3], previous: i16, same: i16, next: i16| {
-        finish((1 + high(previous, w[0])).wrapping_add(high(same, w[1])).wrapping_add(high(next, w[2])))
-    };
-    let (first, last) = (line.first().copied().unwrap_or(0), line.last().copied().unwrap_or(0));
-    let second = line.get(1).copied().unwrap_or(first);
-    let before_last = line.get(line.len().saturating_sub(2)).copied().unwrap_or(last);
-    let pairs = out.as_chunks_mut::<2>().0;
-    let halved = even == [0, i16::MAX, 0] && odd[0] == 0 && odd[1].abs_diff(odd[2]) <= 1;
-    let inner = pairs.get_mut(1..line.len() - 1).unwrap_or(&mut []);
-    let neighbours = line.iter().zip(&line[1..]).zip(&line[2..]);
-    if halved {
-        for (pair, ((_, same), next)) in inner.iter_mut().zip(neighbours) {
-            *pair = [*same, ((i32::from(*same) + i32::from(*next)) >> 1) as i16];
-        }
+    let near =
+        |weights: [i16; 3], wanted: [i16; 3]| weights.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 1);
+    if near(even, [0, i16::MAX, 0]) && near(odd, [0, 16_384, 16_383]) {
+        Some(Doubling::Halves)
+    } else if near(even, [8_192, 24_575, 0]) && near(odd, [0, 24_575, 8_192]) {
+        Some(Doubling::Quarters)
     } else {
-        for (pair, ((previous, same), next)) in inner.iter_mut().zip(neighbours) {
-            *pair = [mix(even, *previous, *same, *next), mix(odd, *previous, *same, *next)];
-        }
-    }
-    if let [head, .., tail] = pairs {
-        *head = [mix(even, first, first, second), mix(odd, first, first, second)];
-        *tail = [mix(even, before_last, last, last), mix(odd, before_last, last, last)];
+        None
     }
 }
 
-impl Coefficients {
-    fn apply<const BLUE_FIRST: bool>(&self, luma: &[i16], cb: &[i16], cr: &[i16], out: &mut [u8]) {
-        let byte = |sum: i16| (sum >> 5).clamp(0, 255) as u8;
-        let samples = luma.iter().zip(cb).zip(cr);
-        for (pixel, ((y, cb), cr)) in out.as_chunks_mut::<4>().0.iter_mut().zip(samples) {
-            // 16 rounds to the nearest step, 1 makes up for products rounded down.
-            let y = high(y.wrapping_sub(self.black), self.luma) + 17;
-            let cb = cb.wrapping_sub(self.neutral).wrapping_shl(1);
-            let cr = cr.wrapping_sub(self.neutral).wrapping_shl(1);
-            let red = byte(y.wrapping_add(high(cr, self.red_cr)));
-            let green = byte(y.wrapping_add(high(cb, self.green_cb)).wrapping_add(high(cr, self.green_cr)));
-            let blue = byte(y.wrapping_add(high(cb, self.blue_cb)));
-            *pixel = if BLUE_FIRST { [blue, green, red, 255] } else { [red, green, blue, 255] };
-        }
+/// Two outputs for each sample, made of it and its neighbours.
+fn double(samples: &[i16], out: &mut [i16], make: impl Fn(i16, i16, i16) -> [i16; 2]) {
+    let pairs = out.as_chunks_mut::<2>().0;
+    let neighbours = samples.iter().zip(&samples[1..]).zip(&samples[2..]);
+    for (pair, ((previous, same), next)) in pairs[1..].iter_mut().zip(neighbours) {
+        *pair = make(*previous, *same, *next);
+    }
+    if let ([first, second, ..], [.., before, last]) = (samples, samples) {
+        pairs[0] = make(*first, *first, *second);
+        pairs[samples.len() - 1] = make(*before, *last, *last);
     }
 }

@@ -29,10 +29,14 @@ impl Kernel {
     }
 }
 
+/// Weights come in groups of this many, so that products are summed up by whole vectors.
+pub(super) const GROUP: usize = 8;
+
 /// What every output sample is made of. Weights are in units of 1/32767 and sum up to exactly that.
 #[derive(Debug)]
 pub(super) struct Filter {
-    taps: usize,
+    /// Weights per output: a multiple of [`GROUP`], the last ones zero.
+    stride: usize,
     starts: Vec<usize>,
     weights: Vec<i16>,
     identity: bool,
@@ -47,19 +51,22 @@ impl Filter {
         let ratio = extent / outputs.max(1) as f64;
         let widen = ratio.max(1.0);
         let radius = kernel.radius() * widen;
-        let taps = ((2.0 * radius).ceil() as usize + 1).min(samples.max(1));
+        // At the ends of the kernel the weight is zero.
+        let taps = ((2.0 * radius).ceil() as usize).min(samples.max(1));
         let last = samples.saturating_sub(1);
+        let stride = taps.next_multiple_of(GROUP);
         let mut filter =
-            Self { taps, starts: Vec::with_capacity(outputs), weights: Vec::new(), identity: false };
-        filter.weights.reserve(outputs * taps);
+            Self { stride, starts: Vec::with_capacity(outputs), weights: Vec::new(), identity: false };
+        filter.weights.reserve(outputs * stride);
         filter.identity = samples == outputs;
         let mut row = vec![0.0; taps];
         for output in 0..outputs {
             let centre = (output as f64 + 0.5) * ratio - 0.5 + shift;
-            let start = ((centre - radius).ceil().max(0.0) as usize).min(samples.saturating_sub(taps));
+            let first = (centre - radius).floor() as i64 + 1;
+            let start = usize::try_from(first).unwrap_or(0).min(samples.saturating_sub(taps));
             row.fill(0.0);
             let mut sum = 0.0;
-            for position in (centre - radius).ceil() as i64..=(centre + radius).floor() as i64 {
+            for position in first..=(centre + radius).floor() as i64 {
                 let weight = kernel.at((position as f64 - centre) / widen);
                 let sample = usize::try_from(position).unwrap_or(0).min(last);
                 if let Some(slot) = row.get_mut(sample.saturating_sub(start)) {
@@ -93,6 +100,7 @@ impl Filter {
             }
         }
         self.identity &= heaviest.0 - first + start == output && self.weights[heaviest.0] == i16::MAX;
+        self.weights.resize(first + self.stride, 0);
         self.starts.push(start);
     }
 
@@ -106,15 +114,21 @@ impl Filter {
         self.starts.len()
     }
 
-    /// First sample and weights of one output; nothing beyond the last.
+    /// First sample and weights of one output; nothing beyond the last. Weights beyond the samples are
+    /// zero.
     pub(super) fn output(&self, index: usize) -> (usize, &[i16]) {
         let start = self.starts.get(index).copied().unwrap_or(0);
-        (start, self.weights.get(index * self.taps..(index + 1) * self.taps).unwrap_or(&[]))
+        (start, self.weights.get(index * self.stride..(index + 1) * self.stride).unwrap_or(&[]))
+    }
+
+    /// All outputs in order, when each has one group of weights.
+    pub(super) fn single_groups(&self) -> Option<impl Iterator<Item = (usize, &[i16; GROUP])>> {
+        (self.stride == GROUP).then(|| self.starts.iter().copied().zip(self.weights.as_chunks().0))
     }
 
     /// All outputs in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[i16])> {
-        self.starts.iter().copied().zip(self.weights.chunks_exact(self.taps))
+        self.starts.iter().copied().zip(self.weights.chunks_exact(self.stride))
     }
 }
 
@@ -149,7 +163,8 @@ mod tests {
             let filter = Filter::new(kernel, samples, samples as f64, outputs, shift);
             prop_assert_eq!(filter.outputs(), outputs);
             for (start, weights) in filter.iter() {
-                prop_assert!(start + weights.len() <= samples);
+                let used = weights.iter().rposition(|weight| *weight != 0).unwrap_or(0);
+                prop_assert!(start + used < samples && weights.len() % GROUP == 0);
                 prop_assert_eq!(weights.iter().map(|w| i32::from(*w)).sum::<i32>(), 32_767);
             }
         }

@@ -13,6 +13,7 @@ mod filter;
 pub mod image;
 pub mod layout;
 pub mod offscreen;
+mod matrix;
 mod planes;
 pub mod surface;
 pub mod timings;

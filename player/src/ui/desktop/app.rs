@@ -6,6 +6,7 @@ use super::{Handles, WakeHandle, WindowOptions, keys, no_display};
 use crate::frame::Frame;
 use crate::render::image::RgbaImage;
 use crate::render::surface::{Host, Screen, Shown};
+use crate::render::timings::Timings;
 use crate::status::Status;
 use crate::ui::action::{Action, UiCommand};
 use crate::ui::history::{self, History};
@@ -121,11 +122,10 @@ impl App {
     }
 
     /// How it went.
-    pub(super) fn end(self) -> Result<(), Error> {
+    pub(super) fn end(self) -> Result<Timings, Error> {
         match (self.failure, self.finished) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(result)) => result,
-            (None, None) => Ok(()),
+            (Some(failure), _) | (None, Some(Err(failure))) => Err(failure),
+            (None, Some(Ok(())) | None) => Ok(self.output.timings),
         }
     }
 
@@ -140,8 +140,10 @@ impl App {
             .with_inner_size(LogicalSize::new(width, height))
             .with_min_inner_size(LogicalSize::new(160, 90))
             .with_fullscreen(self.options.fullscreen.then_some(Fullscreen::Borderless(None)));
-        let attributes = winit::platform::wayland::WindowAttributesExtWayland::with_name(attributes, "sluice", "");
-        let attributes = winit::platform::x11::WindowAttributesExtX11::with_name(attributes, "sluice", "sluice");
+        let attributes =
+            winit::platform::wayland::WindowAttributesExtWayland::with_name(attributes, "sluice", "");
+        let attributes =
+            winit::platform::x11::WindowAttributesExtX11::with_name(attributes, "sluice", "sluice");
         let window = events.create_window(attributes).map_err(|error| no_display(&error.to_string()))?;
         let host = WindowHost { window: Arc::new(window), display: events.owned_display_handle() };
         self.stage = Some(host.stage()?);
@@ -325,7 +327,8 @@ impl App {
         let Some(chord) = keys::chord(&event.logical_key, self.modifiers) else { return };
         let Some(action) = crate::ui::keys::resolve(chord, self.view.context()) else { return };
         // Held keys repeat what is gradual, not what toggles.
-        let gradual = matches!(action, Action::Skip(_) | Action::Volume(_) | Action::Move(_) | Action::Rate(_));
+        let gradual =
+            matches!(action, Action::Skip(_) | Action::Volume(_) | Action::Move(_) | Action::Rate(_));
         if !event.repeat || gradual {
             self.act(events, action);
         }
@@ -379,7 +382,8 @@ impl ApplicationHandler<()> for App {
         // Keys go by the key table alone: egui would take some of them for itself.
         if !matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::RedrawRequested) {
             if let Some(stage) = &mut self.stage {
-                self.dirty |= stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
+                self.dirty |=
+                    stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
             }
         }
         match event {

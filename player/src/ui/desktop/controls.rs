@@ -47,7 +47,13 @@ pub(super) fn draw(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut V
         row.label_right(ui, &quality(scene), "Quality", Action::QualityMenu, actions);
     }
     if (view.rate() - 1.0).abs() > 1e-6 {
-        row.label_right(ui, &format::rate(view.rate()), "Normal speed", Action::Rate(crate::ui::action::RateChange::Normal), actions);
+        row.label_right(
+            ui,
+            &format::rate(view.rate()),
+            "Normal speed",
+            Action::Rate(crate::ui::action::RateChange::Normal),
+            actions,
+        );
     }
 }
 
@@ -69,7 +75,8 @@ fn scrim(ui: &Ui, screen: Rect) {
 
 fn seek_bar(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut Vec<Action>) {
     let y = screen.bottom() - 60.0;
-    let track = Rect::from_min_max(pos2(screen.left() + MARGIN, y - 2.0), pos2(screen.right() - MARGIN, y + 2.0));
+    let track =
+        Rect::from_min_max(pos2(screen.left() + MARGIN, y - 2.0), pos2(screen.right() - MARGIN, y + 2.0));
     let response = ui.interact(track.expand2(vec2(6.0, 10.0)), Id::unique("seek"), Sense::click_and_drag());
     let Some(length) = scene.status.duration.filter(|length| !length.is_zero() && track.width() > 1.0) else {
         ui.painter().rect_filled(track, CornerRadius::same(2), Color32::from_white_alpha(60));
@@ -93,13 +100,18 @@ fn seek_bar(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut Vec<Acti
 
     let painter = ui.painter();
     let thick = if active { track.expand2(vec2(0.0, 1.5)) } else { track };
-    let part = |from: f32, to: f32| Rect::from_min_max(pos2(from, thick.top()), pos2(to.max(from), thick.bottom()));
+    let part =
+        |from: f32, to: f32| Rect::from_min_max(pos2(from, thick.top()), pos2(to.max(from), thick.bottom()));
     let round = CornerRadius::same(3);
     painter.rect_filled(thick, round, Color32::from_white_alpha(56));
     let here = place(position);
     if scene.status.buffered_to > scene.status.position {
         let from = place(scene.status.position);
-        painter.rect_filled(part(from, place(scene.status.buffered_to)), round, Color32::from_white_alpha(125));
+        painter.rect_filled(
+            part(from, place(scene.status.buffered_to)),
+            round,
+            Color32::from_white_alpha(125),
+        );
     }
     painter.rect_filled(part(track.left(), here), round, style::ACCENT);
     painter.circle_filled(pos2(here, y), if active { 7.5 } else { 5.5 }, style::ACCENT);
@@ -107,7 +119,8 @@ fn seek_bar(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut Vec<Acti
         let x = at.x.clamp(track.left(), track.right());
         painter.line_segment([pos2(x, y - 7.0), pos2(x, y + 7.0)], egui::Stroke::new(1.5, style::TEXT));
         let text = format::time(time_at(x));
-        let centre = pos2(x.clamp(track.left() + 26.0, (track.right() - 26.0).max(track.left() + 26.0)), y - 28.0);
+        let centre =
+            pos2(x.clamp(track.left() + 26.0, (track.right() - 26.0).max(track.left() + 26.0)), y - 28.0);
         style::pill(painter, centre, &text, 200.0);
     }
     if let Some(at) = pointer.filter(|_| response.clicked() || response.drag_stopped()) {
@@ -116,7 +129,8 @@ fn seek_bar(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut Vec<Acti
 }
 
 fn volume(ui: &mut Ui, row: &mut Row, scene: &Scene<'_>, actions: &mut Vec<Action>) {
-    let (volume, muted) = (scene.view.volume(scene.status, scene.now), scene.view.muted(scene.status, scene.now));
+    let (volume, muted) =
+        (scene.view.volume(scene.status, scene.now), scene.view.muted(scene.status, scene.now));
     let waves = match volume {
         _ if muted => None,
         v if v <= 0.0 => None,
@@ -130,7 +144,11 @@ fn volume(ui: &mut Ui, row: &mut Row, scene: &Scene<'_>, actions: &mut Vec<Actio
     let here = track.left() + level * track.width();
     let painter = ui.painter();
     painter.rect_filled(track, CornerRadius::same(2), Color32::from_white_alpha(70));
-    painter.rect_filled(Rect::from_min_max(track.min, pos2(here, track.bottom())), CornerRadius::same(2), style::TEXT);
+    painter.rect_filled(
+        Rect::from_min_max(track.min, pos2(here, track.bottom())),
+        CornerRadius::same(2),
+        style::TEXT,
+    );
     painter.circle_filled(pos2(here, row.y), if response.hovered() { 6.5 } else { 5.0 }, style::TEXT);
     if let Some(at) = response.interact_pointer_pos() {
         let level = f64::from(((at.x - track.left()) / track.width()).clamp(0.0, 1.0));
@@ -178,7 +196,14 @@ impl Row {
         icon_button(ui, centre, icon, name, action, actions);
     }
 
-    fn button_right(&mut self, ui: &mut Ui, icon: Icon, name: &str, action: Action, actions: &mut Vec<Action>) {
+    fn button_right(
+        &mut self,
+        ui: &mut Ui,
+        icon: Icon,
+        name: &str,
+        action: Action,
+        actions: &mut Vec<Action>,
+    ) {
         if self.right - BUTTON < self.left {
             return;
         }
@@ -187,7 +212,14 @@ impl Row {
         icon_button(ui, centre, icon, name, action, actions);
     }
 
-    fn label_right(&mut self, ui: &mut Ui, text: &str, name: &str, action: Action, actions: &mut Vec<Action>) {
+    fn label_right(
+        &mut self,
+        ui: &mut Ui,
+        text: &str,
+        name: &str,
+        action: Action,
+        actions: &mut Vec<Action>,
+    ) {
         let galley = ui.painter().layout_no_wrap(text.to_owned(), style::body(), style::TEXT);
         let width = galley.size().x + 22.0;
         if self.right - width < self.left {

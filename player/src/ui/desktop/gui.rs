@@ -20,6 +20,7 @@ pub(super) struct Gui {
 impl Gui {
     pub(super) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
         let context = egui::Context::default();
+        context.set_fonts(fonts());
         context.set_theme(egui::Theme::Dark);
         let state = egui_winit::State::new(
             context.clone(),
@@ -56,8 +57,10 @@ impl Gui {
         self.primitives =
             self.context.tessellate(std::mem::take(&mut output.shapes), output.pixels_per_point);
         self.textures.append(std::mem::take(&mut output.textures_delta));
-        let delay = output.viewport_output.get(&egui::ViewportId::ROOT).map(|viewport| viewport.repaint_delay);
-        self.wanted = delay.filter(|delay| *delay < Duration::from_secs(3_600)).map(|delay| Instant::now() + delay);
+        let delay =
+            output.viewport_output.get(&egui::ViewportId::ROOT).map(|viewport| viewport.repaint_delay);
+        self.wanted =
+            delay.filter(|delay| *delay < Duration::from_secs(3_600)).map(|delay| Instant::now() + delay);
     }
 
     /// Forgets what was laid out: nothing is to be drawn.
@@ -107,6 +110,16 @@ impl Gui {
             self.renderer.free_texture(&id);
         }
     }
+}
+
+/// egui's own fonts, with the monospaced one to fill in signs (arrows) that the proportional one lacks.
+fn fonts() -> egui::FontDefinitions {
+    let mut fonts = egui::FontDefinitions::default();
+    let mono = fonts.families.get(&egui::FontFamily::Monospace).cloned().unwrap_or_default();
+    let proportional = fonts.families.entry(egui::FontFamily::Proportional).or_default();
+    let missing: Vec<_> = mono.into_iter().filter(|name| !proportional.contains(name)).collect();
+    proportional.extend(missing);
+    fonts
 }
 
 impl Drop for Gui {

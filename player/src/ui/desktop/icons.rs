@@ -1,7 +1,7 @@
 //! The signs on the buttons, drawn as shapes: sharp at every scale, and no font to miss.
 
 use super::style::TEXT;
-use egui::{Painter, Pos2, Rect, Shape, Stroke, Vec2, pos2, vec2};
+use egui::{Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
 use std::f32::consts::{FRAC_PI_4, TAU};
 
 /// A sign.
@@ -49,7 +49,13 @@ pub(super) fn draw(painter: &Painter, rect: Rect, icon: Icon) {
         }
         Icon::Jump(forwards) => {
             turn(painter, c, forwards, 9.5);
-            painter.text(at(0.0, 0.5), egui::Align2::CENTER_CENTER, "10", egui::FontId::proportional(9.5), TEXT);
+            painter.text(
+                at(0.0, 0.5),
+                egui::Align2::CENTER_CENTER,
+                "10",
+                egui::FontId::proportional(9.5),
+                TEXT,
+            );
         }
         Icon::Sound(waves) => {
             let body = vec![at(-9.0, -3.0), at(-5.5, -3.0), at(-5.5, 3.0), at(-9.0, 3.0)];
@@ -88,15 +94,13 @@ pub(super) fn draw(painter: &Painter, rect: Rect, icon: Icon) {
     }
 }
 
-/// An open circle with an arrow head at its top.
+/// An open circle with an arrow head at its end, which points the way that time goes.
 fn turn(painter: &Painter, c: Pos2, forwards: bool, radius: f32) {
     let way = if forwards { 1.0 } else { -1.0 };
-    let top = -TAU / 4.0;
-    let ring = arc(c, radius, top + way * 0.15, top + way * (TAU - 0.9));
-    painter.add(Shape::line(ring, Stroke::new(1.7, TEXT)));
-    // The head sits where the ring begins and points the way that time goes.
-    let tip = pos2(c.x + way * 5.5 * 0.2, c.y - radius);
-    let head = [vec2(4.5 * way, 0.0), vec2(-1.0 * way, -4.0), vec2(-1.0 * way, 4.0)];
-    let corners = head.map(|v: Vec2| tip + v).to_vec();
-    painter.add(Shape::convex_polygon(corners, TEXT, Stroke::NONE));
+    // From a little past the top, the long way round, to a little before it.
+    let (from, to) = (-TAU / 4.0 + way * 0.55, -TAU / 4.0 + way * (TAU - 0.25));
+    painter.add(Shape::line(arc(c, radius, from, to), Stroke::new(1.7, TEXT)));
+    let tip = c + vec2(way * 3.6, -radius);
+    let head = [vec2(0.0, 0.0), vec2(-5.2 * way, -3.8), vec2(-5.2 * way, 3.8)];
+    painter.add(Shape::convex_polygon(head.map(|v: Vec2| tip + v).to_vec(), TEXT, Stroke::NONE));
 }

@@ -60,8 +60,14 @@ mod tests {
         assert_eq!(action(&typed("?"), ModifiersState::SHIFT), Some(Action::Help));
         assert_eq!(action(&typed("q"), none), Some(Action::QualityMenu));
         assert_eq!(action(&typed("q"), ModifiersState::CONTROL), Some(Action::Quit));
-        assert_eq!(action(&Pressed::Named(NamedKey::ArrowLeft), ModifiersState::CONTROL), Some(Action::Skip(-60)));
-        assert_eq!(action(&Pressed::Named(NamedKey::ArrowUp), ModifiersState::SHIFT), Some(Action::QualityStep(1)));
+        assert_eq!(
+            action(&Pressed::Named(NamedKey::ArrowLeft), ModifiersState::CONTROL),
+            Some(Action::Skip(-60))
+        );
+        assert_eq!(
+            action(&Pressed::Named(NamedKey::ArrowUp), ModifiersState::SHIFT),
+            Some(Action::QualityStep(1))
+        );
         assert_eq!(action(&typed("f"), ModifiersState::ALT), None);
         assert_eq!(action(&typed("ß"), none), None);
     }

@@ -29,7 +29,8 @@ pub(super) fn draw(ui: &mut Ui, screen: Rect, marked: usize, scene: &Scene<'_>, 
     style::line(&painter, title, Align2::LEFT_TOP, "Quality", style::heading(), style::TEXT, width);
 
     let locked = scene.status.locked_height;
-    let in_force = locked.and_then(|locked| qualities.iter().position(|r| r.height <= locked)).map_or(0, |at| at + 1);
+    let in_force =
+        locked.and_then(|locked| qualities.iter().position(|r| r.height <= locked)).map_or(0, |at| at + 1);
     for (row, line) in (first..first + visible).enumerate() {
         let top = panel.top() + 42.0 + row as f32 * LINE;
         let rect = Rect::from_min_size(pos2(panel.left() + 8.0, top), vec2(width - 16.0, LINE));
@@ -48,9 +49,25 @@ pub(super) fn draw(ui: &mut Ui, screen: Rect, marked: usize, scene: &Scene<'_>, 
             tick(&painter, left + vec2(4.0, 0.0));
         }
         let colour = if line == in_force { style::ACCENT } else { style::TEXT };
-        style::line(&painter, left + vec2(20.0, 0.0), Align2::LEFT_CENTER, &name, style::body(), colour, width * 0.4);
+        style::line(
+            &painter,
+            left + vec2(20.0, 0.0),
+            Align2::LEFT_CENTER,
+            &name,
+            style::body(),
+            colour,
+            width * 0.4,
+        );
         let right = rect.right_center() - vec2(10.0, 0.0);
-        style::line(&painter, right, Align2::RIGHT_CENTER, &detail, style::small(), style::FAINT, width * 0.52);
+        style::line(
+            &painter,
+            right,
+            Align2::RIGHT_CENTER,
+            &detail,
+            style::small(),
+            style::FAINT,
+            width * 0.52,
+        );
         if response.clicked() {
             actions.push(Action::Quality(rendition.map(|rendition| rendition.height)));
         }

@@ -15,6 +15,7 @@ mod style;
 
 use super::action::UiCommand;
 use crate::frame::FrameSource;
+use crate::render::timings::Timings;
 use crate::status::Status;
 use abr::error::{Code, Error, Severity};
 use abr::time::MediaTime;
@@ -109,17 +110,21 @@ impl Desktop {
         self.wake.clone()
     }
 
-    /// Shows the window until the user or the end of the title closes it.
+    /// Shows the window until the user or the end of the title closes it. Returns what drawing cost.
     ///
     /// # Errors
     /// How the session failed; [`Code::NoDisplay`] and [`Code::NoAdapter`] when there is no window or
     /// nothing to draw with; [`Code::DeviceLost`] when the graphics device fails again and again.
-    pub fn run(self, options: WindowOptions, handles: Handles) -> Result<(), Error> {
+    pub fn run(self, options: WindowOptions, handles: Handles) -> Result<Timings, Error> {
         let mut app = app::App::new(options, handles, self.wake);
         let ran = self.events.run_app(&mut app);
-        app.end()?;
-        ran.map_err(|error| {
-            Error::new(Severity::Fatal, Code::NoDisplay, format!("The connection to the display broke ({error})."))
+        let timings = app.end()?;
+        ran.map(|()| timings).map_err(|error| {
+            Error::new(
+                Severity::Fatal,
+                Code::NoDisplay,
+                format!("The connection to the display broke ({error})."),
+            )
         })
     }
 }
@@ -129,7 +134,7 @@ impl Desktop {
 ///
 /// # Errors
 /// As both; `connect` is not called when there is no display.
-pub fn run(options: WindowOptions, connect: impl FnOnce(WakeHandle) -> Handles) -> Result<(), Error> {
+pub fn run(options: WindowOptions, connect: impl FnOnce(WakeHandle) -> Handles) -> Result<Timings, Error> {
     let desktop = Desktop::open()?;
     let handles = connect(desktop.wake_handle());
     desktop.run(options, handles)

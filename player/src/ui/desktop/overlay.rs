@@ -61,7 +61,9 @@ pub(super) fn draw(ui: &mut Ui, scene: &Scene<'_>) -> Vec<Action> {
         help(ui, screen);
     }
     if let Some(text) = scene.view.toast(scene.now) {
-        style::pill(ui.painter(), pos2(screen.center().x, screen.top() + 44.0), text, screen.width() * 0.7);
+        // Always at the same place, so that it does not jump when the controls come.
+        let centre = pos2(screen.center().x, screen.bottom() - controls::HEIGHT - 36.0);
+        style::pill(ui.painter(), centre, text, screen.width() * 0.7);
     }
     if let Some(error) = scene.view.error() {
         failed(ui, screen, error, &mut actions);
@@ -106,7 +108,8 @@ fn wait(ui: &mut Ui, screen: Rect, waiting: &Waiting, now: Duration) {
         let angle = std::f32::consts::TAU * dot as f32 / 12.0;
         let age = (step + 12 - dot) % 12;
         let alpha = 255 - 19 * age as u8;
-        let colour = Color32::from_rgba_unmultiplied(style::TEXT.r(), style::TEXT.g(), style::TEXT.b(), alpha);
+        let colour =
+            Color32::from_rgba_unmultiplied(style::TEXT.r(), style::TEXT.g(), style::TEXT.b(), alpha);
         painter.circle_filled(centre + 21.0 * vec2(angle.sin(), -angle.cos()), 3.0, colour);
     }
     if let Waiting::Explained(text) = waiting {
@@ -123,14 +126,30 @@ fn help(ui: &mut Ui, screen: Rect) {
     let panel = Rect::from_center_size(screen.center(), vec2(width, height));
     let painter = ui.painter().with_clip_rect(panel);
     style::plate(&painter, panel);
-    style::line(&painter, panel.min + vec2(22.0, 16.0), Align2::LEFT_TOP, "Keys", style::heading(), style::TEXT, 300.0);
+    style::line(
+        &painter,
+        panel.min + vec2(22.0, 16.0),
+        Align2::LEFT_TOP,
+        "Keys",
+        style::heading(),
+        style::TEXT,
+        300.0,
+    );
     let column = (width - 44.0) / 2.0;
     let step = ((height - 66.0) / rows as f32).min(23.0);
     for (place, (keys, text)) in lines.iter().enumerate() {
         let at = panel.min + vec2(22.0 + column * (place / rows) as f32, 50.0 + step * (place % rows) as f32);
         style::line(&painter, at, Align2::LEFT_TOP, keys, style::small(), style::ACCENT, column * 0.4 - 8.0);
         let text_at = at + vec2(column * 0.4, 0.0);
-        style::line(&painter, text_at, Align2::LEFT_TOP, text, style::small(), style::TEXT, column * 0.6 - 10.0);
+        style::line(
+            &painter,
+            text_at,
+            Align2::LEFT_TOP,
+            text,
+            style::small(),
+            style::TEXT,
+            column * 0.6 - 10.0,
+        );
     }
 }
 
@@ -144,17 +163,39 @@ fn failed(ui: &mut Ui, screen: Rect, error: &Error, actions: &mut Vec<Action>) {
     style::plate(&painter, panel);
     let left = panel.min + vec2(24.0, 20.0);
     painter.circle_filled(left + vec2(6.0, 11.0), 5.0, style::ALARM);
-    style::line(&painter, left + vec2(22.0, 0.0), Align2::LEFT_TOP, "Playback stopped", style::heading(), style::TEXT, width - 80.0);
+    style::line(
+        &painter,
+        left + vec2(22.0, 0.0),
+        Align2::LEFT_TOP,
+        "Playback stopped",
+        style::heading(),
+        style::TEXT,
+        width - 80.0,
+    );
     let clipped = painter.with_clip_rect(Rect::from_min_max(left, panel.max - vec2(24.0, 64.0)));
     clipped.galley(left + vec2(0.0, 36.0), text, style::TEXT);
     let code = format!("Error {} ({})", error.code.number(), category(error));
-    style::line(&painter, pos2(left.x, panel.max.y - 37.0), Align2::LEFT_CENTER, &code, style::small(), style::FAINT, width * 0.45);
+    style::line(
+        &painter,
+        pos2(left.x, panel.max.y - 37.0),
+        Align2::LEFT_CENTER,
+        &code,
+        style::small(),
+        style::FAINT,
+        width * 0.45,
+    );
     let size = Vec2::new(96.0, 34.0);
     let quit = Rect::from_min_size(panel.max - vec2(24.0, 20.0) - size, size);
     let retry = quit.translate(vec2(-size.x - 10.0, 0.0));
-    for (rect, name, action, first) in [(retry, "Retry", Action::Retry, true), (quit, "Quit", Action::Quit, false)] {
+    for (rect, name, action, first) in
+        [(retry, "Retry", Action::Retry, true), (quit, "Quit", Action::Quit, false)]
+    {
         let response = ui.interact(rect, Id::unique(name), Sense::click());
-        let (fill, ink) = if first { (style::ACCENT, Color32::BLACK) } else { (Color32::from_white_alpha(28), style::TEXT) };
+        let (fill, ink) = if first {
+            (style::ACCENT, Color32::BLACK)
+        } else {
+            (Color32::from_white_alpha(28), style::TEXT)
+        };
         painter.rect_filled(rect.expand(if response.hovered() { 1.5 } else { 0.0 }), 8.0, fill);
         painter.text(rect.center(), Align2::CENTER_CENTER, name, style::body(), ink);
         if response.clicked() {

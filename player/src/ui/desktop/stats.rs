@@ -16,9 +16,10 @@ pub(super) fn draw(ui: &mut Ui, screen: Rect, page: u8, scene: &Scene<'_>, actio
     let height = match page {
         1 => 15.0 * STEP + 62.0,
         2 => 9.0 * STEP + 62.0 + 150.0,
-        _ => 12.0 * STEP + 72.0,
+        _ => 12.0 * STEP + 62.0,
     };
-    let panel = Rect::from_min_size(screen.min + vec2(12.0, 12.0), vec2(width, height.min(screen.height() - 24.0)));
+    let panel =
+        Rect::from_min_size(screen.min + vec2(12.0, 12.0), vec2(width, height.min(screen.height() - 24.0)));
     ui.interact(panel, Id::unique("statistics panel"), Sense::click());
     style::plate(ui.painter(), panel);
     tabs(ui, panel, page, actions);
@@ -50,7 +51,10 @@ fn tabs(ui: &mut Ui, panel: Rect, page: u8, actions: &mut Vec<Action>) {
         }
         ui.painter().galley(rect.min + vec2(8.0, 5.0), galley, colour);
         if number == page {
-            let line = Rect::from_min_max(rect.left_bottom() + vec2(6.0, -1.0), rect.right_bottom() + vec2(-6.0, 1.0));
+            let line = Rect::from_min_max(
+                rect.left_bottom() + vec2(6.0, -1.0),
+                rect.right_bottom() + vec2(-6.0, 1.0),
+            );
             ui.painter().rect_filled(line, CornerRadius::same(1), style::ACCENT);
         }
     }
@@ -60,7 +64,15 @@ fn tabs(ui: &mut Ui, panel: Rect, page: u8, actions: &mut Vec<Action>) {
 fn table(painter: &Painter, area: Rect, lines: &[(&str, String)]) -> f32 {
     let mut y = area.top();
     for (name, value) in lines {
-        style::line(painter, pos2(area.left(), y), Align2::LEFT_TOP, name, style::small(), style::FAINT, 110.0);
+        style::line(
+            painter,
+            pos2(area.left(), y),
+            Align2::LEFT_TOP,
+            name,
+            style::small(),
+            style::FAINT,
+            110.0,
+        );
         let at = pos2(area.left() + 116.0, y);
         style::line(painter, at, Align2::LEFT_TOP, value, style::small(), style::TEXT, area.right() - at.x);
         y += STEP;
@@ -72,7 +84,11 @@ fn now(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
     let (status, output) = (scene.status, scene.output);
     let dash = || String::from("–");
     let rendition = view::current(status).map_or_else(dash, |r| {
-        let rate = if r.frame_rate > 0.0 { format!("@{}", (r.frame_rate * 100.0).round() / 100.0) } else { String::new() };
+        let rate = if r.frame_rate > 0.0 {
+            format!("@{}", (r.frame_rate * 100.0).round() / 100.0)
+        } else {
+            String::new()
+        };
         let codecs = format::codecs(&r.codecs);
         format!("{}×{}{rate}  {codecs}  {}", r.width, r.height, format::bitrate(r.bandwidth_bps))
     });
@@ -92,12 +108,15 @@ fn now(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
         ("Received", format::bytes(status.bytes)),
         ("Stalls", stalls),
         ("Startup", status.startup.map_or_else(dash, |span| format!("{} ms", span.as_millis()))),
-        ("Speed, volume", format!(
-            "{}, {:.0} %{}",
-            format::rate(scene.view.rate()),
-            scene.view.volume(status, scene.now) * 100.0,
-            if scene.view.muted(status, scene.now) { " (muted)" } else { "" }
-        )),
+        (
+            "Speed, volume",
+            format!(
+                "{}, {:.0} %{}",
+                format::rate(scene.view.rate()),
+                scene.view.volume(status, scene.now) * 100.0,
+                if scene.view.muted(status, scene.now) { " (muted)" } else { "" }
+            ),
+        ),
         ("Graphics", output.adapter.clone()),
         ("Per frame", format!("{loading} {upload:.1} ms, draw {draw:.1} ms, present {present:.1} ms")),
     ]
@@ -124,7 +143,10 @@ fn adaptation(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
             // The best few candidates, best first.
             let mut candidates = decision.candidates.clone();
             candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let named = candidates.iter().take(5).filter_map(|(key, value)| Some(format!("{} {value:.2}", height(*key)?)));
+            let named = candidates
+                .iter()
+                .take(5)
+                .filter_map(|(key, value)| Some(format!("{} {value:.2}", height(*key)?)));
             let values = named.collect::<Vec<_>>().join("   ");
             lines.extend([
                 ("Decided", height(decision.chosen).unwrap_or_else(|| decision.chosen.to_string())),
@@ -139,10 +161,18 @@ fn adaptation(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn requests(painter: &Painter, area: Rect, scene: &Scene<'_>) {
-    let columns = [(0.0, "What"), (0.56, "Size"), (0.72, "First byte"), (0.9, "Total")];
+    let columns = [(0.0, "What"), (0.5, "Size"), (0.66, "First byte"), (0.83, "Total")];
     let x = |part: f32| area.left() + part * area.width();
     for (part, name) in columns {
-        style::line(painter, pos2(x(part), area.top()), Align2::LEFT_TOP, name, style::small(), style::FAINT, 110.0);
+        style::line(
+            painter,
+            pos2(x(part), area.top()),
+            Align2::LEFT_TOP,
+            name,
+            style::small(),
+            style::FAINT,
+            110.0,
+        );
     }
     let room = ((area.height() - STEP - 4.0) / STEP).max(1.0) as usize;
     let newest_first = scene.status.requests.iter().rev().take(room);
@@ -160,10 +190,10 @@ fn requests(painter: &Painter, area: Rect, scene: &Scene<'_>) {
                 cell(0.36, 1.0, &format!("failed: {failure}"), style::ALARM);
             }
             None => {
-                cell(0.0, 0.56, file, style::TEXT);
-                cell(0.56, 0.72, &format::bytes(request.bytes), style::TEXT);
-                cell(0.72, 0.9, &format!("{} ms", request.first_byte_ms), style::TEXT);
-                cell(0.9, 1.0, &format!("{} ms", request.total_ms), style::TEXT);
+                cell(0.0, 0.5, file, style::TEXT);
+                cell(0.5, 0.66, &format::bytes(request.bytes), style::TEXT);
+                cell(0.66, 0.83, &format!("{} ms", request.first_byte_ms), style::TEXT);
+                cell(0.83, 1.0, &format!("{} ms", request.total_ms), style::TEXT);
             }
         }
     }
@@ -177,7 +207,8 @@ fn draw_chart(painter: &Painter, area: Rect, scene: &Scene<'_>) {
     let plot = Rect::from_min_max(area.min + vec2(0.0, 20.0), area.max - vec2(0.0, 2.0));
     painter.rect_filled(plot, CornerRadius::same(4), Color32::from_white_alpha(12));
     let samples: Vec<&Sample> = scene.history.samples().collect();
-    let most = |value: fn(&Sample) -> f64, least: f64| samples.iter().map(|s| value(s)).fold(least, f64::max) * 1.08;
+    let most =
+        |value: fn(&Sample) -> f64, least: f64| samples.iter().map(|s| value(s)).fold(least, f64::max) * 1.08;
     let most_bps = most(|s| (s.bitrate_bps.max(s.throughput_bps.unwrap_or(0))) as f64, 1e6);
     let most_buffer = most(|s| s.buffer_s, 10.0);
     let x = |sample: &Sample| {
@@ -212,7 +243,9 @@ fn draw_chart(painter: &Painter, area: Rect, scene: &Scene<'_>) {
     painter.extend(Shape::dashed_line(&throughput, Stroke::new(1.6, style::WARM), 5.0, 3.0));
 
     let mut left = area.left();
-    for (name, colour, dashed) in [("buffer", style::ACCENT, false), ("bitrate", style::TEXT, false), ("throughput", style::WARM, true)] {
+    for (name, colour, dashed) in
+        [("buffer", style::ACCENT, false), ("bitrate", style::TEXT, false), ("throughput", style::WARM, true)]
+    {
         let key = [pos2(left, area.top() + 8.0), pos2(left + 18.0, area.top() + 8.0)];
         if dashed {
             painter.extend(Shape::dashed_line(&key, Stroke::new(2.0, colour), 5.0, 3.0));

@@ -13,7 +13,7 @@ pub(super) const WARM: Color32 = Color32::from_rgb(0xFF, 0xB8, 0x4D);
 /// Errors.
 pub(super) const ALARM: Color32 = Color32::from_rgb(0xFF, 0x7A, 0x70);
 /// Behind panels.
-pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(0x0C, 0x0F, 0x13, 0xE6);
+pub(super) const PANEL: Color32 = Color32::from_rgba_premultiplied(0x0D, 0x10, 0x14, 0xEE);
 /// Behind what the pointer is on or what is marked.
 pub(super) const MARK: Color32 = Color32::from_rgba_premultiplied(0x2A, 0x2C, 0x2E, 0x30);
 
@@ -54,7 +54,15 @@ pub(super) fn pill(painter: &Painter, centre: Pos2, text: &str, width: f32) -> R
 }
 
 /// `text` cut with an ellipsis so that it is at most `width` wide.
-pub(super) fn line(painter: &Painter, at: Pos2, anchor: Align2, text: &str, font: FontId, color: Color32, width: f32) {
+pub(super) fn line(
+    painter: &Painter,
+    at: Pos2,
+    anchor: Align2,
+    text: &str,
+    font: FontId,
+    color: Color32,
+    width: f32,
+) {
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(1.0));
     let galley = painter.layout_job(job);
