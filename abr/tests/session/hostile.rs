@@ -1,0 +1,1 @@
+//! Inputs that no honest driver would send.
