@@ -52,6 +52,7 @@ impl Session {
         let content = Content { key: loaded.what.key, segment, bytes: loaded.bytes };
         track.buffer.push(Entry { start, end, content: Some(content) });
         track.gaps = 0;
+        track.appended_any = true;
         track.trouble = crate::track::Trouble::default();
         self.cut_if_asked(place);
     }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
 const STEPS: usize = 64;
-/// Segments skipped in a row after which a track is given up.
-const MOST_GAPS: u32 = 3;
+/// Segments skipped in a row after which a track is given up, later and before any was had.
+const MOST_GAPS: (u32, u32) = (3, 1);
 /// Most rounds in vain, and longest time, before playback began, when nothing can be reached.
 const FIRST_ROUNDS: u32 = 8;
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
@@ -422,7 +422,8 @@ impl Session {
         let track = &mut self.tracks[place];
         if !segment.gap {
             track.gaps += 1;
-            if track.gaps > MOST_GAPS {
+            let most = if track.appended_any { MOST_GAPS.0 } else { MOST_GAPS.1 };
+            if track.gaps > most {
                 self.give_up_track(place);
                 return false;
             }
