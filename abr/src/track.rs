@@ -117,7 +117,13 @@ pub(crate) struct Track {
 
 impl Track {
     /// A track that starts at `time`.
-    pub(crate) fn new(kind: ContentType, wish: Wish, sets: Vec<Option<u32>>, period: u32, time: MediaTime) -> Self {
+    pub(crate) fn new(
+        kind: ContentType,
+        wish: Wish,
+        sets: Vec<Option<u32>>,
+        period: u32,
+        time: MediaTime,
+    ) -> Self {
         Self {
             kind,
             wish,
@@ -173,7 +179,12 @@ impl Track {
     }
 
     /// Moves past `segment`, at most to the end of its period.
-    pub(crate) fn advance(&mut self, key: RepresentationKey, segment: &Segment, period_end: Option<MediaTime>) {
+    pub(crate) fn advance(
+        &mut self,
+        key: RepresentationKey,
+        segment: &Segment,
+        period_end: Option<MediaTime>,
+    ) {
         let end = period_end.map_or(segment.end, |end| segment.end.min(end));
         self.cursor = Cursor {
             period: self.cursor.period,

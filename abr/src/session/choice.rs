@@ -23,11 +23,7 @@ pub(super) enum Chosen {
     /// The controller wants to wait.
     Later(Timestamp),
     /// This one.
-    Take {
-        key: RepresentationKey,
-        reason: Reason,
-        values: Vec<(RepresentationKey, f64)>,
-    },
+    Take { key: RepresentationKey, reason: Reason, values: Vec<(RepresentationKey, f64)> },
 }
 
 /// The representations that may be chosen, ascending in bandwidth, and what kept better ones out.
@@ -132,7 +128,8 @@ impl Session {
             since_start: track.since_start,
             network: &self.network,
         };
-        let first = previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
+        let first =
+            previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
         let because = track.because;
         let choice = match first {
             Some(rung) => Choice { rung, reason: Reason::Start, values: Vec::new(), wait: None },
@@ -151,7 +148,8 @@ impl Session {
     /// Length of the segment at a track's cursor, or a usual one.
     fn usual_length(&self, presentation: &Presentation, track: &Track) -> Duration {
         let usual = Duration::from_secs(4);
-        let Some(last) = track.last.or_else(|| self.usable(track, track.cursor.period).first().copied()) else {
+        let Some(last) = track.last.or_else(|| self.usable(track, track.cursor.period).first().copied())
+        else {
             return usual;
         };
         match lookup(presentation, last, &track.cursor) {
@@ -216,7 +214,8 @@ impl Session {
     /// What the other tracks need, in bit/s.
     fn others_bps(&self, kind: ContentType) -> u64 {
         let Some(presentation) = self.presentation.as_ref() else { return 0 };
-        let others = self.tracks.iter().filter(|other| other.kind != kind && !other.dropped && !other.complete);
+        let others =
+            self.tracks.iter().filter(|other| other.kind != kind && !other.dropped && !other.complete);
         others.filter_map(|other| other.last).map(|key| bandwidth(presentation, key)).sum()
     }
 

@@ -318,7 +318,8 @@ impl World<'_> {
                 self.facts.push_back(Input::Presentation(Box::new(presentation)));
             }
             Resource::Index(key) => {
-                let index = self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
+                let index =
+                    self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
                 self.facts.push_back(Input::Index { representation: key, index });
             }
             Resource::Init { .. } => {}

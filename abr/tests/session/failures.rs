@@ -37,11 +37,20 @@ fn gaps(play: &Play) -> usize {
 
 #[test]
 fn a_segment_missing_in_one_rung_comes_from_another() {
-    for kind in [FailureKind::Status(404), FailureKind::Status(403), FailureKind::WrongContent, FailureKind::Redirects] {
-        let play = play_against(plain(), constant(6000), but(|fetch| {
-            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
-            (key.representation >= 3).then_some(Fate::Fails(kind, 0))
-        }));
+    for kind in [
+        FailureKind::Status(404),
+        FailureKind::Status(403),
+        FailureKind::WrongContent,
+        FailureKind::Redirects,
+    ] {
+        let play = play_against(
+            plain(),
+            constant(6000),
+            but(|fetch| {
+                let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
+                (key.representation >= 3).then_some(Fate::Fails(kind, 0))
+            }),
+        );
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
         assert_eq!(play.appends(ContentType::Video).len(), 15);
@@ -58,9 +67,11 @@ fn a_segment_missing_everywhere_is_skipped() {
         FailureKind::Malformed,
         FailureKind::Truncated,
     ] {
-        let play = play_against(plain(), constant(20_000), but(|fetch| {
-            is_video(fetch, 6).then_some(Fate::Fails(kind, 0))
-        }));
+        let play = play_against(
+            plain(),
+            constant(20_000),
+            but(|fetch| is_video(fetch, 6).then_some(Fate::Fails(kind, 0))),
+        );
         play.assert_ended();
         assert_eq!(gaps(&play), 1, "{kind:?}");
         assert_eq!(play.appends(ContentType::Video).len(), 14);
@@ -81,9 +92,11 @@ fn passing_failures_lose_nothing() {
         FailureKind::Malformed,
     ] {
         let times = if kind == FailureKind::Malformed { 1 } else { 2 };
-        let play = play_against(plain(), constant(6000), but(|fetch| {
-            (is_video(fetch, 6) && fetch.attempt < times).then_some(Fate::Fails(kind, 1000))
-        }));
+        let play = play_against(
+            plain(),
+            constant(6000),
+            but(|fetch| (is_video(fetch, 6) && fetch.attempt < times).then_some(Fate::Fails(kind, 1000))),
+        );
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
     }
@@ -91,19 +104,28 @@ fn passing_failures_lose_nothing() {
 
 #[test]
 fn the_first_segment_may_fail_too() {
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        (segment(fetch).is_some() && fetch.attempt == 0 && fetch.id.0 < 8).then_some(Fate::Fails(FailureKind::Truncated, 100))
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            (segment(fetch).is_some() && fetch.attempt == 0 && fetch.id.0 < 8)
+                .then_some(Fate::Fails(FailureKind::Truncated, 100))
+        }),
+    );
     play.assert_ended();
     assert!(play.summary.startup_ms.unwrap() < 2000);
 }
 
 #[test]
 fn a_body_that_stands_still_is_given_up_for_a_lower_rung() {
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        let (key, _) = segment(fetch).filter(|_| is_video(fetch, 3))?;
-        (key.representation > 0).then_some(Fate::Stands(50_000))
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 3))?;
+            (key.representation > 0).then_some(Fate::Stands(50_000))
+        }),
+    );
     play.assert_ended();
     assert_eq!(gaps(&play), 0);
     let stalled = play.summary.stall_ms;
@@ -113,9 +135,11 @@ fn a_body_that_stands_still_is_given_up_for_a_lower_rung() {
 #[test]
 fn headers_that_never_come_end_at_the_timeout() {
     let asked = std::cell::Cell::new(false);
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        (is_video(fetch, 8) && !asked.replace(true)).then_some(Fate::Stands(0))
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| (is_video(fetch, 8) && !asked.replace(true)).then_some(Fate::Stands(0))),
+    );
     play.assert_ended();
     assert_eq!((gaps(&play), play.summary.stalls), (0, 0));
 }
@@ -127,9 +151,11 @@ fn an_unreachable_server_is_a_typed_error_within_seconds() {
     assert_eq!(play.fetches().count(), 3, "three attempts at the manifest");
     assert!(play.now < at(10_000));
 
-    let segments = play_against(plain(), constant(6000), but(|fetch| {
-        segment(fetch).is_some().then_some(Fate::Fails(FailureKind::Connect, 0))
-    }));
+    let segments = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(FailureKind::Connect, 0))),
+    );
     assert_eq!(segments.fatal(), 2001);
     assert!(segments.now < at(15_000), "{:?}", segments.now);
 }
@@ -151,10 +177,14 @@ fn a_manifest_that_cannot_be_read_is_a_typed_error() {
         assert_eq!(play.fetches().count(), attempts, "{kind:?}");
         assert!(play.now < at(10_000));
     }
-    let twice = play_against(plain(), constant(6000), but(|fetch| {
-        (fetch.resource == Resource::Presentation && fetch.attempt < 2)
-            .then_some(Fate::Fails(FailureKind::Status(503), 0))
-    }));
+    let twice = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            (fetch.resource == Resource::Presentation && fetch.attempt < 2)
+                .then_some(Fate::Fails(FailureKind::Status(503), 0))
+        }),
+    );
     twice.assert_ended();
 }
 
@@ -196,12 +226,18 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
 
 #[test]
 fn an_initialization_segment_that_cannot_be_had_drops_its_rung() {
-    let play = play_against(plain(), constant(6000), but(|fetch| match fetch.resource {
-        Resource::Init { representation, .. } if representation.adaptation_set == 0 && representation.representation < 3 => {
-            Some(Fate::Fails(FailureKind::Status(404), 0))
-        }
-        _ => None,
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| match fetch.resource {
+            Resource::Init { representation, .. }
+                if representation.adaptation_set == 0 && representation.representation < 3 =>
+            {
+                Some(Fate::Fails(FailureKind::Status(404), 0))
+            }
+            _ => None,
+        }),
+    );
     play.assert_ended();
     assert!(play.rungs().iter().all(|rung| *rung >= 3));
     assert_eq!(play.appends(ContentType::Video).len(), 15);
@@ -209,10 +245,14 @@ fn an_initialization_segment_that_cannot_be_had_drops_its_rung() {
 
 #[test]
 fn malformed_bytes_are_fetched_once_more_then_elsewhere() {
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
-        (key.representation == 5).then_some(Fate::Refused { malformed: true })
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
+            (key.representation == 5).then_some(Fate::Refused { malformed: true })
+        }),
+    );
     play.assert_ended();
     assert_eq!((gaps(&play), play.summary.stalls), (0, 0));
     assert_eq!(play.outputs.iter().filter(|(_, o)| matches!(o, Output::EndOfTrack(_))).count(), 2);
@@ -220,32 +260,46 @@ fn malformed_bytes_are_fetched_once_more_then_elsewhere() {
 
 #[test]
 fn garbage_everywhere_is_skipped_and_garbage_only_is_fatal() {
-    let one = play_against(plain(), constant(20_000), but(|fetch| {
-        is_video(fetch, 6).then_some(Fate::Refused { malformed: true })
-    }));
+    let one = play_against(
+        plain(),
+        constant(20_000),
+        but(|fetch| is_video(fetch, 6).then_some(Fate::Refused { malformed: true })),
+    );
     one.assert_ended();
     assert_eq!(gaps(&one), 1);
-    let all = play_against(plain(), constant(20_000), but(|fetch| {
-        let (key, _) = segment(fetch)?;
-        (key.adaptation_set == 0).then_some(Fate::Refused { malformed: true })
-    }));
+    let all = play_against(
+        plain(),
+        constant(20_000),
+        but(|fetch| {
+            let (key, _) = segment(fetch)?;
+            (key.adaptation_set == 0).then_some(Fate::Refused { malformed: true })
+        }),
+    );
     assert_eq!(all.fatal(), 3004);
     assert!(all.now < at(20_000), "{:?}", all.now);
 }
 
 #[test]
 fn an_unknown_codec_is_avoided_for_good() {
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        let (key, _) = segment(fetch)?;
-        (key.adaptation_set == 0 && key.representation >= 2).then_some(Fate::Refused { malformed: false })
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            let (key, _) = segment(fetch)?;
+            (key.adaptation_set == 0 && key.representation >= 2).then_some(Fate::Refused { malformed: false })
+        }),
+    );
     play.assert_ended();
     assert_eq!(gaps(&play), 0);
     assert!(play.rungs().iter().filter(|rung| **rung >= 2).count() <= 4);
-    let none = play_against(plain(), constant(6000), but(|fetch| {
-        let (key, _) = segment(fetch)?;
-        (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
-    }));
+    let none = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            let (key, _) = segment(fetch)?;
+            (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
+        }),
+    );
     assert_eq!(none.fatal(), 3003);
     assert!(none.now < at(10_000), "{:?}", none.now);
 }
@@ -257,10 +311,14 @@ fn another_set_is_used_when_one_cannot_be_decoded() {
         representation.codecs = "hvc1.1.6.L93.B0".to_owned();
     }
     let presentation = title(vec![period(0, 60, vec![first, video(0, 60), audio(0, 60)])]);
-    let play = play_against(presentation, constant(6000), but(|fetch| {
-        let (key, _) = segment(fetch)?;
-        (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
-    }));
+    let play = play_against(
+        presentation,
+        constant(6000),
+        but(|fetch| {
+            let (key, _) = segment(fetch)?;
+            (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
+        }),
+    );
     play.assert_ended();
     let keys = play.appends(ContentType::Video);
     assert_eq!(keys.iter().filter(|(key, _)| key.adaptation_set == 1).count(), 15, "{keys:?}");
@@ -273,13 +331,21 @@ fn audio_that_fails_leaves_the_picture() {
         Fate::Refused { malformed: false },
         Fate::Refused { malformed: true },
     ] {
-        let play = play_against(plain(), constant(6000), but(|fetch| {
-            let (key, _) = segment(fetch)?;
-            (key.adaptation_set == 1).then(|| fate.clone())
-        }));
+        let play = play_against(
+            plain(),
+            constant(6000),
+            but(|fetch| {
+                let (key, _) = segment(fetch)?;
+                (key.adaptation_set == 1).then(|| fate.clone())
+            }),
+        );
         play.assert_ended();
         assert_eq!(play.appends(ContentType::Video).len(), 15, "{fate:?}");
-        assert!(play.count(|e| matches!(e, Event::Error(error) if error.severity == abr::error::Severity::Warning)) >= 1);
+        assert!(
+            play.count(
+                |e| matches!(e, Event::Error(error) if error.severity == abr::error::Severity::Warning)
+            ) >= 1
+        );
     }
 }
 
@@ -295,9 +361,14 @@ fn two_hosts() -> Presentation {
 #[test]
 fn a_dead_host_is_left_for_another() {
     for kind in [FailureKind::Connect, FailureKind::Status(503), FailureKind::Status(404)] {
-        let play = play_against(two_hosts(), constant(6000), but(|fetch| {
-            (fetch.location == 0 && fetch.resource != Resource::Presentation).then_some(Fate::Fails(kind, 0))
-        }));
+        let play = play_against(
+            two_hosts(),
+            constant(6000),
+            but(|fetch| {
+                (fetch.location == 0 && fetch.resource != Resource::Presentation)
+                    .then_some(Fate::Fails(kind, 0))
+            }),
+        );
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
         assert!(play.summary.startup_ms.unwrap() < 1500, "{kind:?} {:?}", play.summary);
@@ -314,7 +385,8 @@ fn an_outage_in_the_middle_is_survived() {
     let play = play_against(plain(), constant(3000), |presentation: &Presentation, fetch: &Fetch| {
         let answer = whole(presentation, fetch);
         clock += u32::from(refused(fetch));
-        let fate = if refused(fetch) && clock < 40 { Fate::Fails(FailureKind::Connect, 0) } else { Fate::Whole };
+        let fate =
+            if refused(fetch) && clock < 40 { Fate::Fails(FailureKind::Connect, 0) } else { Fate::Whole };
         Answer { fate, ..answer }
     });
     play.assert_ended();
@@ -324,9 +396,13 @@ fn an_outage_in_the_middle_is_survived() {
 
 #[test]
 fn a_server_that_dies_is_reported_and_in_the_end_fatal() {
-    let play = play_against(plain(), constant(6000), but(|fetch| {
-        segment(fetch).is_some_and(|(_, s)| s.number >= 3).then_some(Fate::Fails(FailureKind::Connect, 0))
-    }));
+    let play = play_against(
+        plain(),
+        constant(6000),
+        but(|fetch| {
+            segment(fetch).is_some_and(|(_, s)| s.number >= 3).then_some(Fate::Fails(FailureKind::Connect, 0))
+        }),
+    );
     assert_eq!(play.fatal(), 2001);
     let limit = Duration::from_secs(8) + Config::default().reconnect + Duration::from_secs(5);
     assert!(play.now < at(limit.as_millis() as u64), "{:?}", play.now);
@@ -341,7 +417,11 @@ fn gaps_in_the_index_are_crossed() {
         if let abr::segments::SegmentIndex::Known(runs) = &mut representation.index {
             let run = runs.runs[0];
             let part = |number: u64, count, gap| abr::segments::Run {
-                number, count, gap, start: (number as i64 - 1) * 4000, ..run
+                number,
+                count,
+                gap,
+                start: (number as i64 - 1) * 4000,
+                ..run
             };
             runs.runs = vec![part(1, 5, false), part(6, 2, true), part(8, 8, false)];
         }

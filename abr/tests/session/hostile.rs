@@ -2,9 +2,7 @@
 
 use crate::support::*;
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
-use abr::protocol::{
-    AppendFailure, Command, Failure, FailureKind, FetchId, Input, Output, Transfer,
-};
+use abr::protocol::{AppendFailure, Command, Failure, FailureKind, FetchId, Input, Output, Transfer};
 use abr::segments::{Run, SegmentIndex, SegmentRuns};
 use abr::session::{Config, Session};
 use abr::time::{MediaTime, Timestamp};
@@ -35,17 +33,22 @@ fn runs() -> impl Strategy<Value = SegmentRuns> {
         any::<bool>(),
     );
     let run = run.prop_map(|(number, start, duration, count, gap)| Run {
-        number, start, duration, count, discontinuity: 0, init: Some(0), gap,
+        number,
+        start,
+        duration,
+        count,
+        discontinuity: 0,
+        init: Some(0),
+        gap,
     });
-    (prop_oneof![Just(0u32), Just(1000), any::<u32>()], any::<i64>(), prop::collection::vec(run, 0..4)).prop_map(
-        |(timescale, offset, runs)| SegmentRuns {
+    (prop_oneof![Just(0u32), Just(1000), any::<u32>()], any::<i64>(), prop::collection::vec(run, 0..4))
+        .prop_map(|(timescale, offset, runs)| SegmentRuns {
             timescale,
             offset_ticks: if timescale == 1000 { 0 } else { offset },
             runs,
             sizes: vec![1, u64::MAX],
             complete: true,
-        },
-    )
+        })
 }
 
 fn presentation() -> impl Strategy<Value = Presentation> {
@@ -57,9 +60,8 @@ fn presentation() -> impl Strategy<Value = Presentation> {
     ];
     let representation = (prop_oneof![1u64..10_000_000, Just(u64::MAX), Just(0)], 0u32..2000, index)
         .prop_map(|(bps, height, index)| representation(bps, height, index));
-    let set = (kinds, prop::collection::vec(representation, 0..4), any::<bool>()).prop_map(|(kind, r, muxed)| {
-        abr::presentation::AdaptationSet { muxed_audio: muxed, ..set(kind, r) }
-    });
+    let set = (kinds, prop::collection::vec(representation, 0..4), any::<bool>())
+        .prop_map(|(kind, r, muxed)| abr::presentation::AdaptationSet { muxed_audio: muxed, ..set(kind, r) });
     let period = (time(), prop::option::of(0u64..40), prop::collection::vec(set, 0..3)).prop_map(
         |(start, duration, adaptation_sets)| abr::presentation::Period {
             id: String::new(),
@@ -68,16 +70,16 @@ fn presentation() -> impl Strategy<Value = Presentation> {
             adaptation_sets,
         },
     );
-    (prop::collection::vec(period, 0..4), prop::option::of(0u64..100)).prop_map(|(periods, duration)| Presentation {
-        duration: duration.map(Duration::from_secs),
-        periods,
-        ..Presentation::default()
+    (prop::collection::vec(period, 0..4), prop::option::of(0u64..100)).prop_map(|(periods, duration)| {
+        Presentation { duration: duration.map(Duration::from_secs), periods, ..Presentation::default() }
     })
 }
 
 fn key() -> impl Strategy<Value = RepresentationKey> {
     (0u32..3, 0u32..3, 0u32..4).prop_map(|(period, adaptation_set, representation)| RepresentationKey {
-        period, adaptation_set, representation,
+        period,
+        adaptation_set,
+        representation,
     })
 }
 
@@ -90,9 +92,8 @@ fn command() -> impl Strategy<Value = Command> {
         any::<f64>().prop_map(Command::Rate),
         prop::option::of(0u32..2000).prop_map(Command::LockHeight),
         (any::<u32>(), any::<u32>()).prop_map(|(min, max)| Command::LimitHeight { min, max }),
-        (track, prop::option::of(0u32..4)).prop_map(|(track, adaptation_set)| Command::SelectSet {
-            track, adaptation_set,
-        }),
+        (track, prop::option::of(0u32..4))
+            .prop_map(|(track, adaptation_set)| Command::SelectSet { track, adaptation_set }),
     ]
 }
 
@@ -149,14 +150,22 @@ fn input(step: &Step, fetches: &BTreeSet<FetchId>, appends: &BTreeSet<FetchId>) 
     match step {
         Step::Plain(input) => input.clone(),
         Step::Fetched(at, transfer) => Input::Fetched { id: pick(fetches, *at), transfer: *transfer },
-        Step::Failed(at, kind) => {
-            Input::FetchFailed { id: pick(fetches, *at), transfer: Transfer::default(), failure: failure(*kind) }
+        Step::Failed(at, kind) => Input::FetchFailed {
+            id: pick(fetches, *at),
+            transfer: Transfer::default(),
+            failure: failure(*kind),
+        },
+        Step::Progress(at, transfer) => Input::FetchProgress {
+            id: pick(fetches, *at),
+            transfer: *transfer,
+            expected_bytes: Some(transfer.bytes),
+        },
+        Step::Cancelled(at) => {
+            Input::FetchCancelled { id: pick(fetches, *at), transfer: Transfer::default() }
         }
-        Step::Progress(at, transfer) => {
-            Input::FetchProgress { id: pick(fetches, *at), transfer: *transfer, expected_bytes: Some(transfer.bytes) }
+        Step::Appended(at, start, end) => {
+            Input::Appended { id: pick(appends, *at), start: *start, end: *end }
         }
-        Step::Cancelled(at) => Input::FetchCancelled { id: pick(fetches, *at), transfer: Transfer::default() },
-        Step::Appended(at, start, end) => Input::Appended { id: pick(appends, *at), start: *start, end: *end },
         Step::Refused(at, malformed) => {
             let failure = AppendFailure { malformed: *malformed, detail: "x".to_owned() };
             Input::AppendFailed { id: pick(appends, *at), failure }
@@ -174,10 +183,16 @@ fn converse(presentation: &Presentation, controller: &str, steps: &[(u64, Step)]
     let mut used = BTreeSet::new();
     let mut all = vec![];
     let mut now = 0u64;
-    let mut tell = |session: &mut Session, now: u64, input: Option<Input>, fetches: &mut BTreeSet<FetchId>, appends: &mut BTreeSet<FetchId>| {
+    let mut tell = |session: &mut Session,
+                    now: u64,
+                    input: Option<Input>,
+                    fetches: &mut BTreeSet<FetchId>,
+                    appends: &mut BTreeSet<FetchId>| {
         if let Some(input) = input {
             match &input {
-                Input::Fetched { id, .. } | Input::FetchFailed { id, .. } | Input::FetchCancelled { id, .. } => {
+                Input::Fetched { id, .. }
+                | Input::FetchFailed { id, .. }
+                | Input::FetchCancelled { id, .. } => {
                     fetches.remove(id);
                 }
                 Input::Appended { id, .. } | Input::AppendFailed { id, .. } => {
@@ -191,7 +206,10 @@ fn converse(presentation: &Presentation, controller: &str, steps: &[(u64, Step)]
             assert!(count < 1000, "the conversation does not end");
             match session.poll() {
                 Output::Wait(deadline) => {
-                    assert!(deadline.is_none_or(|at| at > Timestamp::from_millis(now)), "a deadline in the past");
+                    assert!(
+                        deadline.is_none_or(|at| at > Timestamp::from_millis(now)),
+                        "a deadline in the past"
+                    );
                     break;
                 }
                 output => {
@@ -211,7 +229,13 @@ fn converse(presentation: &Presentation, controller: &str, steps: &[(u64, Step)]
         }
     };
     tell(&mut session, 0, None, &mut fetches, &mut appends);
-    tell(&mut session, 1, Some(Input::Presentation(Box::new(presentation.clone()))), &mut fetches, &mut appends);
+    tell(
+        &mut session,
+        1,
+        Some(Input::Presentation(Box::new(presentation.clone()))),
+        &mut fetches,
+        &mut appends,
+    );
     for (pause, step) in steps {
         now += pause + 1;
         let input = input(step, &fetches, &appends);

@@ -114,11 +114,15 @@ fn the_buffer_stays_within_its_budgets() {
 
 #[test]
 fn a_seek_inside_the_buffer_fetches_nothing_again() {
-    let play = play_with(plain(), constant(20_000), Config::default(), vec![(6000, Command::Seek(ms(20_500)))]);
+    let play =
+        play_with(plain(), constant(20_000), Config::default(), vec![(6000, Command::Seek(ms(20_500)))]);
     play.assert_ended();
-    assert!(play.outputs.iter().any(|(_, output)| *output == Output::Seek { to: ms(20_500), buffered: true }));
+    assert!(
+        play.outputs.iter().any(|(_, output)| *output == Output::Seek { to: ms(20_500), buffered: true })
+    );
     assert_eq!(play.segment_requests(ContentType::Audio), 15);
-    let ends = play.count(|event| matches!(event, Event::SeekEnd { position, .. } if *position == ms(20_500)));
+    let ends =
+        play.count(|event| matches!(event, Event::SeekEnd { position, .. } if *position == ms(20_500)));
     assert_eq!(ends, 1);
     let back = play_with(
         plain(),
@@ -134,7 +138,8 @@ fn a_seek_inside_the_buffer_fetches_nothing_again() {
 fn a_seek_outside_the_buffer_starts_at_the_segment_of_its_target() {
     let play = play_with(plain(), constant(6000), Config::default(), vec![(1500, Command::Seek(ms(49_000)))]);
     play.assert_ended();
-    let (t, _) = play.outputs.iter().find(|(_, o)| *o == Output::Seek { to: ms(49_000), buffered: false }).unwrap();
+    let (t, _) =
+        play.outputs.iter().find(|(_, o)| *o == Output::Seek { to: ms(49_000), buffered: false }).unwrap();
     let after: Vec<i64> = play
         .outputs
         .iter()
@@ -224,7 +229,10 @@ fn periods_follow_each_other() {
     let starts: Vec<i64> = keys.iter().map(|(_, start)| start.as_millis()).collect();
     assert_eq!(
         starts,
-        [0, 4000, 8000, 12_000, 16_000, 20_000, 24_000, 28_000, 30_000, 34_000, 38_000, 42_000, 46_000, 50_000, 54_000, 58_000]
+        [
+            0, 4000, 8000, 12_000, 16_000, 20_000, 24_000, 28_000, 30_000, 34_000, 38_000, 42_000, 46_000,
+            50_000, 54_000, 58_000
+        ]
     );
     assert!(keys.iter().all(|(key, _)| key.adaptation_set == u32::from(key.period == 1)));
     assert_eq!(play.appends(ContentType::Audio).len(), 8);
@@ -268,7 +276,8 @@ fn another_language_can_be_selected_while_playing() {
     let select = Command::SelectSet { track: ContentType::Audio, adaptation_set: Some(2) };
     let play = play_with(presentation, constant(10_000), Config::default(), vec![(10_000, select)]);
     play.assert_ended();
-    let first = play.appends(ContentType::Audio).into_iter().find(|(key, _)| key.adaptation_set == 2).unwrap();
+    let first =
+        play.appends(ContentType::Audio).into_iter().find(|(key, _)| key.adaptation_set == 2).unwrap();
     assert!(first.1 <= ms(20_000), "{first:?}");
     assert_eq!(play.summary.stalls, 0);
 }
@@ -291,7 +300,9 @@ fn a_lock_takes_effect_soon_and_can_be_undone() {
         .iter()
         .filter(|(t, _)| (at(20_100)..at(40_000)).contains(t))
         .filter_map(|(_, output)| match output {
-            Output::Append { track: ContentType::Video, representation, .. } => Some(representation.representation),
+            Output::Append { track: ContentType::Video, representation, .. } => {
+                Some(representation.representation)
+            }
             _ => None,
         })
         .collect();
@@ -347,9 +358,11 @@ fn every_controller_plays_a_hard_trace() {
 
 #[test]
 fn a_short_title_starts_and_ends() {
-    let presentation = title(vec![period(0, 1, vec![
-        set(ContentType::Video, vec![representation(300_000, 240, index(0, 1, 1000))]),
-    ])]);
+    let presentation = title(vec![period(
+        0,
+        1,
+        vec![set(ContentType::Video, vec![representation(300_000, 240, index(0, 1, 1000))])],
+    )]);
     let play = play(presentation, constant(1000));
     play.assert_ended();
     assert_eq!(play.summary.played_ms, Duration::from_secs(1).as_millis() as u64);

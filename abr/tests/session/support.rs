@@ -4,24 +4,18 @@ use abr::presentation::{
     AdaptationSet, Container, ContentType, Period, Presentation, Representation, RepresentationKey,
 };
 use abr::protocol::{Command, Event, Fetch, FetchId, Input, Output, Phase, Resource};
+use abr::qoe::Summary;
 use abr::segments::{Run, SegmentIndex, SegmentRuns};
 use abr::session::{Config, Session};
 use abr::sim::link::Link;
 use abr::sim::origin::{Answer, Faultless, Origin};
 use abr::sim::playback::{Seen, Setup, reasonable_end, run};
-use abr::qoe::Summary;
 use abr::time::{MediaTime, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(crate) const LADDER: [(u64, u32); 6] = [
-    (300_000, 240),
-    (750_000, 360),
-    (1_200_000, 480),
-    (1_850_000, 540),
-    (2_850_000, 720),
-    (4_300_000, 1080),
-];
+pub(crate) const LADDER: [(u64, u32); 6] =
+    [(300_000, 240), (750_000, 360), (1_200_000, 480), (1_850_000, 540), (2_850_000, 720), (4_300_000, 1080)];
 
 pub(crate) fn ms(ms: i64) -> MediaTime {
     MediaTime::from_millis(ms)
@@ -33,7 +27,8 @@ pub(crate) fn at(ms: u64) -> Timestamp {
 
 pub(crate) fn index(start_s: u64, seconds: u64, length_ms: u64) -> SegmentIndex {
     let count = (seconds * 1000).div_ceil(length_ms);
-    let run = Run { number: 1, start: 0, duration: length_ms, count, discontinuity: 0, init: Some(0), gap: false };
+    let run =
+        Run { number: 1, start: 0, duration: length_ms, count, discontinuity: 0, init: Some(0), gap: false };
     SegmentIndex::Known(SegmentRuns {
         timescale: 1000,
         offset_ticks: start_s as i64 * 1000,
@@ -73,7 +68,8 @@ pub(crate) fn set(content_type: ContentType, representations: Vec<Representation
 }
 
 pub(crate) fn video(start_s: u64, seconds: u64) -> AdaptationSet {
-    let rungs = LADDER.iter().map(|(bps, height)| representation(*bps, *height, index(start_s, seconds, 4000)));
+    let rungs =
+        LADDER.iter().map(|(bps, height)| representation(*bps, *height, index(start_s, seconds, 4000)));
     set(ContentType::Video, rungs.collect())
 }
 
@@ -103,7 +99,9 @@ pub(crate) fn plain() -> Presentation {
 
 pub(crate) fn steps(steps: &[(u64, u64)]) -> Link {
     let latency = Duration::from_millis(40);
-    Link::new(steps.iter().map(|(seconds, kbps)| (Duration::from_secs(*seconds), kbps * 1000, latency)).collect())
+    Link::new(
+        steps.iter().map(|(seconds, kbps)| (Duration::from_secs(*seconds), kbps * 1000, latency)).collect(),
+    )
 }
 
 pub(crate) fn constant(kbps: u64) -> Link {
@@ -133,9 +131,20 @@ pub(crate) fn play(presentation: Presentation, link: Link) -> Play {
     play_with(presentation, link, Config::default(), vec![])
 }
 
-pub(crate) fn play_with(presentation: Presentation, link: Link, config: Config, script: Vec<(u64, Command)>) -> Play {
+pub(crate) fn play_with(
+    presentation: Presentation,
+    link: Link,
+    config: Config,
+    script: Vec<(u64, Command)>,
+) -> Play {
     scenario(Scenario {
-        presentation, link, config, pending_indexes: false, script, origin: &mut Faultless, until: None,
+        presentation,
+        link,
+        config,
+        pending_indexes: false,
+        script,
+        origin: &mut Faultless,
+        until: None,
     })
 }
 
@@ -176,8 +185,7 @@ pub(crate) fn scenario(scenario: Scenario<'_>) -> Play {
         Seen::Out(output) => outputs.push((now, output.clone())),
     });
     assert_eq!(outcome.violations, Vec::<String>::new());
-    let play =
-        Play { session: outcome.session, summary: outcome.summary, now: outcome.now, inputs, outputs };
+    let play = Play { session: outcome.session, summary: outcome.summary, now: outcome.now, inputs, outputs };
     play.check_answers();
     play
 }
@@ -192,7 +200,10 @@ impl Play {
             }
         }
         for (_, input) in &self.inputs {
-            if let Input::Fetched { id, .. } | Input::FetchFailed { id, .. } | Input::FetchCancelled { id, .. } = input {
+            if let Input::Fetched { id, .. }
+            | Input::FetchFailed { id, .. }
+            | Input::FetchCancelled { id, .. } = input
+            {
                 *open.get_mut(id).expect("an answer to a request") += 1;
             }
         }
@@ -254,7 +265,9 @@ impl Play {
         let codes: Vec<u16> = self
             .events()
             .filter_map(|(_, event)| match event {
-                Event::Error(error) if error.severity == abr::error::Severity::Fatal => Some(error.code.number()),
+                Event::Error(error) if error.severity == abr::error::Severity::Fatal => {
+                    Some(error.code.number())
+                }
                 _ => None,
             })
             .collect();
