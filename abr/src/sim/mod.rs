@@ -6,3 +6,4 @@ pub mod title;
 pub mod sabre;
 pub mod pensieve;
 pub mod expected;
+pub mod optimum;
