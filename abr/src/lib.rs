@@ -22,3 +22,5 @@ pub mod journal;
 pub mod qoe;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod cli;

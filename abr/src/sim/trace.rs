@@ -170,6 +170,14 @@ impl Trace {
         }
     }
 
+    /// Gives every period this latency in milliseconds, for a source that states none.
+    pub fn set_latency(&mut self, latency_ms: f64) {
+        for period in &mut self.periods {
+            period.latency_ms = latency_ms;
+        }
+        self.latency_stated = true;
+    }
+
     /// Length of one cycle in milliseconds.
     pub fn duration_ms(&self) -> f64 {
         self.periods.iter().map(|period| period.duration_ms).sum()

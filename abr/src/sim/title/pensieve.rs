@@ -78,7 +78,7 @@ pub(super) fn write(title: &Title) -> (Vec<String>, bool) {
             (0..title.segments())
                 .map(|segment| {
                     let bits = title.size_bits(segment, quality);
-                    rounded |= bits % 8 != 0;
+                    rounded |= !bits.is_multiple_of(8);
                     format!("{}\n", bits.div_ceil(8))
                 })
                 .collect()
