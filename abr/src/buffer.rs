@@ -114,7 +114,15 @@ mod tests {
         for n in 0..5 {
             let (start, end) = (MediaTime::from_millis(n * 2000), MediaTime::from_millis(n * 2000 + 2000));
             let segment = Segment {
-                position: 0, number: 0, time: 0, start, end, size: None, discontinuity: 0, init: None, gap: false,
+                position: 0,
+                number: 0,
+                time: 0,
+                start,
+                end,
+                size: None,
+                discontinuity: 0,
+                init: None,
+                gap: false,
             };
             let key = RepresentationKey { period: 0, adaptation_set: 0, representation: 0 };
             let content = (n != 2).then_some(Content { key, segment, bytes: 100 });
@@ -137,7 +145,9 @@ mod tests {
     fn evicting_and_flushing_keep_whole_segments() {
         let mut buffer = buffer();
         buffer.evict(MediaTime::from_millis(2001));
-        assert!(!buffer.contains(MediaTime::from_millis(3999)) && buffer.contains(MediaTime::from_millis(4000)));
+        assert!(
+            !buffer.contains(MediaTime::from_millis(3999)) && buffer.contains(MediaTime::from_millis(4000))
+        );
         assert_eq!(buffer.flush(MediaTime::from_millis(6000)), 200);
         assert_eq!(buffer.end(), Some(MediaTime::from_millis(6000)));
     }

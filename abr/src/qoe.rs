@@ -166,7 +166,8 @@ impl Meter {
 fn ladder(presentation: &Presentation) -> (f64, f64) {
     let sets = || presentation.periods.iter().flat_map(|period| &period.adaptation_sets);
     let set = sets().find(|set| set.content_type == ContentType::Video).or_else(|| sets().next());
-    let rates = || set.into_iter().flat_map(|set| &set.representations).map(|r| r.bandwidth_bps.max(1) as f64);
+    let rates =
+        || set.into_iter().flat_map(|set| &set.representations).map(|r| r.bandwidth_bps.max(1) as f64);
     (rates().fold(f64::INFINITY, f64::min).min(1e15), rates().fold(1.0, f64::max))
 }
 

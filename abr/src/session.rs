@@ -40,6 +40,21 @@ enum Over {
     Stopped,
 }
 
+/// Nothing that is fetched has more bytes: 1 TiB. Sums of what is believed cannot overflow.
+const MOST_BYTES: u64 = 1 << 40;
+
+/// Limits the numbers in a fact to what can be true.
+fn believable(mut fact: Input) -> Input {
+    match &mut fact {
+        Input::FetchProgress { transfer, .. }
+        | Input::Fetched { transfer, .. }
+        | Input::FetchFailed { transfer, .. }
+        | Input::FetchCancelled { transfer, .. } => transfer.bytes = transfer.bytes.min(MOST_BYTES),
+        _ => {}
+    }
+    fact
+}
+
 /// One playback from start to end. See the rules in [`protocol`](crate::protocol).
 #[derive(Debug)]
 pub struct Session {
@@ -106,7 +121,7 @@ impl Session {
     pub fn handle(&mut self, now: Timestamp, fact: Input) {
         self.now = self.now.max(now);
         self.undecided = true;
-        match fact {
+        match believable(fact) {
             Input::Tick => {}
             Input::Presentation(presentation) => self.on_presentation(*presentation),
             Input::Index { representation, index } => self.on_index(representation, index),

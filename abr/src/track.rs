@@ -94,6 +94,8 @@ pub(crate) struct Track {
     pub(crate) dropped: bool,
     /// Segments skipped in a row.
     pub(crate) gaps: u32,
+    /// Whether any segment could be queued so far.
+    pub(crate) appended_any: bool,
     /// Segments chosen since the start or the last seek.
     pub(crate) since_start: u32,
     pub(crate) trouble: Trouble,
@@ -115,7 +117,13 @@ pub(crate) struct Track {
 
 impl Track {
     /// A track that starts at `time`.
-    pub(crate) fn new(kind: ContentType, wish: Wish, sets: Vec<Option<u32>>, period: u32, time: MediaTime) -> Self {
+    pub(crate) fn new(
+        kind: ContentType,
+        wish: Wish,
+        sets: Vec<Option<u32>>,
+        period: u32,
+        time: MediaTime,
+    ) -> Self {
         Self {
             kind,
             wish,
@@ -131,6 +139,7 @@ impl Track {
             ended: false,
             dropped: false,
             gaps: 0,
+            appended_any: false,
             since_start: 0,
             trouble: Trouble::default(),
             hold_until: Timestamp::ZERO,
@@ -170,7 +179,12 @@ impl Track {
     }
 
     /// Moves past `segment`, at most to the end of its period.
-    pub(crate) fn advance(&mut self, key: RepresentationKey, segment: &Segment, period_end: Option<MediaTime>) {
+    pub(crate) fn advance(
+        &mut self,
+        key: RepresentationKey,
+        segment: &Segment,
+        period_end: Option<MediaTime>,
+    ) {
         let end = period_end.map_or(segment.end, |end| segment.end.min(end));
         self.cursor = Cursor {
             period: self.cursor.period,
@@ -192,7 +206,8 @@ pub(crate) enum Lookup {
     End,
 }
 
-/// Finds the segment of `key` at `cursor`.
+/// Finds the segment of `key` at `cursor`; what reaches beyond the period is not part of it
+/// (ISO/IEC 23009-1, 5.3.2).
 pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor: &Cursor) -> Lookup {
     let Some(representation) = presentation.representation(key) else { return Lookup::End };
     let Some(runs) = representation.index.known() else { return Lookup::Pending };
@@ -209,7 +224,8 @@ pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor
     match (found, period_end(presentation, cursor.period)) {
         (None, _) => Lookup::End,
         (Some(segment), Some(end)) if segment.start + PERIOD_TOLERANCE >= end => Lookup::End,
-        (Some(segment), _) => Lookup::Segment(segment),
+        (Some(segment), Some(end)) => Lookup::Segment(Segment { end: segment.end.min(end), ..segment }),
+        (Some(segment), None) => Lookup::Segment(segment),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 output failed, 2 wrong usage, 3 an input could not be used, 8 a comparison failed.
 
 mod convert;
+mod optimum;
 mod reproduce;
 
 use crate::sim::input::ReadError;
@@ -22,6 +23,7 @@ struct Arguments {
 enum Command {
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
+    Optimum(optimum::OptimumOf),
 }
 
 /// Why a command ended early.
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),
+        Command::Optimum(command) => command.run(),
     };
     match result {
         Ok(code) => code,

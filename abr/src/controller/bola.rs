@@ -104,10 +104,10 @@ impl Controller for Bola {
             self.placeholder -= eaten;
             let rest = excess - eaten;
             if rest > 0.001 && reason == Reason::Controller {
-                wait = Some(Duration::from_millis((rest * 1e3) as u64).clamp(
-                    Duration::from_millis(10),
-                    Duration::from_secs(10),
-                ));
+                wait = Some(
+                    Duration::from_millis((rest * 1e3) as u64)
+                        .clamp(Duration::from_millis(10), Duration::from_secs(10)),
+                );
             }
         }
         self.placeholder = self.placeholder.max(low - buffer).max(0.0);

@@ -107,8 +107,8 @@ impl Hybrid {
             .map(|rung| {
                 let seconds = std::array::from_fn(|z| plan.seconds(0, rung, SCENARIOS[z].0));
                 let change = previous.map_or(0.0, |last| (quality[rung] - quality[last]).abs());
-                let value = quality[rung] - LAMBDA * change
-                    + plan.outcome(0, rung, level, &seconds, &self.next);
+                let value =
+                    quality[rung] - LAMBDA * change + plan.outcome(0, rung, level, &seconds, &self.next);
                 (value * 1e4).round() / 1e4
             })
             .collect()

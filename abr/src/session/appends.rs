@@ -52,6 +52,7 @@ impl Session {
         let content = Content { key: loaded.what.key, segment, bytes: loaded.bytes };
         track.buffer.push(Entry { start, end, content: Some(content) });
         track.gaps = 0;
+        track.appended_any = true;
         track.trouble = crate::track::Trouble::default();
         self.cut_if_asked(place);
     }
@@ -66,7 +67,8 @@ impl Session {
         let track = &mut self.tracks[place];
         if !failure.malformed {
             self.exclude_codec(key);
-            let failure = Failure { kind: FailureKind::Unsupported, retry_after: None, detail: failure.detail };
+            let failure =
+                Failure { kind: FailureKind::Unsupported, retry_after: None, detail: failure.detail };
             self.blame(place, key, failure);
         } else if track.trouble.malformed.contains(&key) {
             let failure = Failure { kind: FailureKind::Malformed, retry_after: None, detail: failure.detail };
@@ -88,7 +90,8 @@ impl Session {
     fn exclude_codec(&mut self, key: RepresentationKey) {
         self.excluded.insert(key, Timestamp::MAX);
         let Some(presentation) = self.presentation.as_ref() else { return };
-        let Some(codecs) = presentation.representation(key).map(|r| &r.codecs).filter(|c| !c.is_empty()) else {
+        let Some(codecs) = presentation.representation(key).map(|r| &r.codecs).filter(|c| !c.is_empty())
+        else {
             return;
         };
         let same = presentation.representations().filter(|(_, other)| other.codecs == *codecs);

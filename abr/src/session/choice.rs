@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Segments that a controller may look ahead.
 const UPCOMING: u64 = controller::HORIZON as u64;
 
+/// So many segments must fit into the byte budget for a representation to be chosen.
+const FEWEST_QUEUED: u128 = 3;
+
 /// What to do about the next segment of a track.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Chosen {
@@ -20,11 +23,7 @@ pub(super) enum Chosen {
     /// The controller wants to wait.
     Later(Timestamp),
     /// This one.
-    Take {
-        key: RepresentationKey,
-        reason: Reason,
-        values: Vec<(RepresentationKey, f64)>,
-    },
+    Take { key: RepresentationKey, reason: Reason, values: Vec<(RepresentationKey, f64)> },
 }
 
 /// The representations that may be chosen, ascending in bandwidth, and what kept better ones out.
@@ -75,6 +74,14 @@ impl Session {
             keys = usable.iter().filter(|key| Some(height(key)) == wanted).copied().collect();
         }
         let mut capped = (keys.last() != usable.last()).then_some(Reason::User);
+        // A few segments must fit into the byte budget, or every one would be a stall.
+        let length = self.usual_length(presentation, track);
+        let fits = |key: &RepresentationKey| {
+            let bits = u128::from(bandwidth(presentation, *key)) * length.as_millis() / 1000;
+            bits * FEWEST_QUEUED / 8 <= u128::from(self.config.buffer_bytes)
+        };
+        let fitting = keys.iter().take_while(|key| fits(key)).count().max(1);
+        keys.truncate(fitting);
         if let Some(surface) = self.surface {
             let seen = keys.iter().filter(|key| covers(presentation, **key, surface)).map(height).min();
             if let Some(enough) = seen {
@@ -97,7 +104,9 @@ impl Session {
             return Chosen::Nothing;
         }
         if let Some(key) = track.forced.filter(|key| eligible.keys.contains(key)) {
-            return Chosen::Take { key, reason: Reason::Abandon, values: Vec::new() };
+            let again = track.trouble.malformed.contains(&key);
+            let reason = if again { Reason::Failure } else { Reason::Abandon };
+            return Chosen::Take { key, reason, values: Vec::new() };
         }
         let keys = &eligible.keys;
         let rungs: Vec<u64> = keys.iter().map(|key| bandwidth(presentation, *key)).collect();
@@ -119,7 +128,8 @@ impl Session {
             since_start: track.since_start,
             network: &self.network,
         };
-        let first = previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
+        let first =
+            previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
         let because = track.because;
         let choice = match first {
             Some(rung) => Choice { rung, reason: Reason::Start, values: Vec::new(), wait: None },
@@ -133,6 +143,19 @@ impl Session {
         let reason = because.or(eligible.capped.filter(|_| at_cap)).unwrap_or(choice.reason);
         let values = keys.iter().copied().zip(choice.values).collect();
         Chosen::Take { key: keys[rung], reason, values }
+    }
+
+    /// Length of the segment at a track's cursor, or a usual one.
+    fn usual_length(&self, presentation: &Presentation, track: &Track) -> Duration {
+        let usual = Duration::from_secs(4);
+        let Some(last) = track.last.or_else(|| self.usable(track, track.cursor.period).first().copied())
+        else {
+            return usual;
+        };
+        match lookup(presentation, last, &track.cursor) {
+            Lookup::Segment(segment) => segment.duration(),
+            Lookup::Pending | Lookup::End => usual,
+        }
     }
 
     /// How much of a track lies ahead of the position, what is on its way to the queue included.
@@ -191,7 +214,8 @@ impl Session {
     /// What the other tracks need, in bit/s.
     fn others_bps(&self, kind: ContentType) -> u64 {
         let Some(presentation) = self.presentation.as_ref() else { return 0 };
-        let others = self.tracks.iter().filter(|other| other.kind != kind && !other.dropped && !other.complete);
+        let others =
+            self.tracks.iter().filter(|other| other.kind != kind && !other.dropped && !other.complete);
         others.filter_map(|other| other.last).map(|key| bandwidth(presentation, key)).sum()
     }
 

@@ -140,7 +140,8 @@ impl Clock {
 impl Session {
     /// Starts, holds and resumes the clock as the queues allow, and carries seeks to their end.
     pub(super) fn run_clock(&mut self) {
-        let active: Vec<usize> = (0..self.tracks.len()).filter(|place| !self.tracks[*place].dropped).collect();
+        let active: Vec<usize> =
+            (0..self.tracks.len()).filter(|place| !self.tracks[*place].dropped).collect();
         if active.is_empty() || self.clock.ended {
             return;
         }
@@ -279,7 +280,8 @@ impl Session {
     }
 
     pub(super) fn clamp_to_timeline(&self, time: MediaTime) -> MediaTime {
-        let start = self.presentation.as_ref().and_then(|p| p.periods.first()).map_or(MediaTime::ZERO, |p| p.start);
+        let start =
+            self.presentation.as_ref().and_then(|p| p.periods.first()).map_or(MediaTime::ZERO, |p| p.start);
         let end = self.timeline_end().map_or(MediaTime::MAX, |end| (end - END_MARGIN).max(start));
         time.clamp(start, end)
     }

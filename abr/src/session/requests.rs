@@ -97,8 +97,15 @@ impl Session {
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         self.next_id += 1;
         let location = self.locations.choose(now, locations, &job.tried);
-        let fetch =
-            Fetch { id, resource, location, priority: job.priority, attempt: job.attempts, limit_bytes, timeouts };
+        let fetch = Fetch {
+            id,
+            resource,
+            location,
+            priority: job.priority,
+            attempt: job.attempts,
+            limit_bytes,
+            timeouts,
+        };
         job.attempts += 1;
         job.state = State::Running(id);
         let request = Request {
@@ -144,7 +151,8 @@ impl Session {
                 let length = segment.duration();
                 let nominal = u128::from(bandwidth) * length.as_millis() / 8000;
                 let stated = segment.size.unwrap_or(0);
-                let limit = u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
+                let limit =
+                    u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
                 let total = length.saturating_mul(3).clamp(SHORTEST_TOTAL, LONGEST_TOTAL);
                 (limit.min(SEGMENT_BYTES), timeouts(FIRST_BYTE, total))
             }

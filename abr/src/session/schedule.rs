@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
 const STEPS: usize = 64;
-/// Segments skipped in a row after which a track is given up.
-const MOST_GAPS: u32 = 3;
+/// Segments skipped in a row after which a track is given up, later and before any was had.
+const MOST_GAPS: (u32, u32) = (3, 1);
 /// Most rounds in vain, and longest time, before playback began, when nothing can be reached.
 const FIRST_ROUNDS: u32 = 8;
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,9 +33,7 @@ impl Session {
     pub(super) fn schedule(&mut self) {
         if self.presentation.is_none() {
             let now = self.now;
-            self.jobs
-                .entry(Owner::Presentation)
-                .or_insert_with(|| Job::new(Resource::Presentation, 0, now));
+            self.jobs.entry(Owner::Presentation).or_insert_with(|| Job::new(Resource::Presentation, 0, now));
             return;
         }
         // The track with less goes first.
@@ -121,7 +119,7 @@ impl Session {
         let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
         if let Some(other) = other {
             let lead = match track.kind {
-                ContentType::Video => (length * VIDEO_LEAD.0).max(VIDEO_LEAD.1),
+                ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
                 _ => Duration::ZERO,
             };
             if track.cursor.time > other.loaded_end() + lead {
@@ -141,7 +139,9 @@ impl Session {
         let queued: u64 = self
             .tracks
             .iter()
-            .map(|t| t.loaded.iter().chain(&t.appending).fold(t.buffer.bytes_ahead(position), |s, l| s + l.bytes))
+            .map(|t| {
+                t.loaded.iter().chain(&t.appending).fold(t.buffer.bytes_ahead(position), |s, l| s + l.bytes)
+            })
             .fold(0, u64::saturating_add);
         let expected = self.expected_bytes(track, key, &segment);
         let starving = track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
@@ -157,9 +157,15 @@ impl Session {
         let presentation = self.presentation.as_ref()?;
         let track = &self.tracks[place];
         let adaptation_set = track.set(track.cursor.period)?;
-        let key = |representation| RepresentationKey { period: track.cursor.period, adaptation_set, representation };
+        let key = |representation| RepresentationKey {
+            period: track.cursor.period,
+            adaptation_set,
+            representation,
+        };
         let count = u32::try_from(presentation.adaptation_set(key(0))?.representations.len()).ok()?;
-        let last = track.last.filter(|last| (last.period, last.adaptation_set) == (track.cursor.period, adaptation_set));
+        let last = track
+            .last
+            .filter(|last| (last.period, last.adaptation_set) == (track.cursor.period, adaptation_set));
         last.into_iter().chain((0..count).map(key)).find_map(|key| {
             match lookup(presentation, key, &track.cursor) {
                 Lookup::Segment(segment) => Some((key, segment)),
@@ -206,7 +212,13 @@ impl Session {
         track.forced = None;
         track.awaited = None;
         track.since_start = track.since_start.saturating_add(1);
-        let priority = if buffer_ms < 2_000 { 1 } else if buffer_ms < 10_000 { 2 } else { 3 };
+        let priority = if buffer_ms < 2_000 {
+            1
+        } else if buffer_ms < 10_000 {
+            2
+        } else {
+            3
+        };
         let resource = Resource::Segment { representation: key, segment };
         self.jobs.insert(Owner::Segment(kind), Job::new(resource, priority, now));
         if let Some(init) = segment.init {
@@ -233,9 +245,7 @@ impl Session {
 
     fn want_index(&mut self, key: RepresentationKey, priority: u8) {
         let now = self.now;
-        self.jobs
-            .entry(Owner::Index(key))
-            .or_insert_with(|| Job::new(Resource::Index(key), priority, now));
+        self.jobs.entry(Owner::Index(key)).or_insert_with(|| Job::new(Resource::Index(key), priority, now));
     }
 
     /// With enough queued, fetches the indexes that a switch would need, one at a time.
@@ -310,7 +320,8 @@ impl Session {
     pub(super) fn init_failed(&mut self, key: RepresentationKey, failure: Failure) {
         for place in 0..self.tracks.len() {
             let track = &self.tracks[place];
-            let first = track.loaded.iter().map(|loaded| &loaded.what).chain(&track.fetching).find(|f| f.key == key);
+            let first =
+                track.loaded.iter().map(|loaded| &loaded.what).chain(&track.fetching).find(|f| f.key == key);
             if let Some(before) = first.map(|first| first.before) {
                 self.rewind(place, before);
                 self.blame(place, key, failure.clone());
@@ -382,7 +393,9 @@ impl Session {
         let forever = |key: &RepresentationKey| self.excluded.get(key) == Some(&Timestamp::MAX);
         let hopeless = !trouble.failed.is_empty() && trouble.failed.iter().all(forever);
         match self.peek(place) {
-            Some((key, segment)) if !trouble.failed.is_empty() && !hopeless => self.skip(place, key, &segment),
+            Some((key, segment)) if !trouble.failed.is_empty() && !hopeless => {
+                self.skip(place, key, &segment)
+            }
             _ => {
                 self.give_up_track(place);
                 false
@@ -422,7 +435,8 @@ impl Session {
         let track = &mut self.tracks[place];
         if !segment.gap {
             track.gaps += 1;
-            if track.gaps > MOST_GAPS {
+            let most = if track.appended_any { MOST_GAPS.0 } else { MOST_GAPS.1 };
+            if track.gaps > most {
                 self.give_up_track(place);
                 return false;
             }
@@ -468,7 +482,8 @@ impl Session {
         let last = presentation.periods.last()?;
         let periods = last.duration.map(|duration| last.start + duration);
         let sets = last.adaptation_sets.iter();
-        let indexes = sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
+        let indexes =
+            sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
         stated.or(periods).or_else(|| indexes.max())
     }
 }

@@ -173,4 +173,7 @@ impl Session {
 fn repair(runs: &mut SegmentRuns) {
     runs.timescale = runs.timescale.max(1);
     runs.runs.retain(|run| run.count > 0 && run.duration > 0);
+    for size in &mut runs.sizes {
+        *size = (*size).min(super::MOST_BYTES);
+    }
 }

@@ -66,7 +66,8 @@ impl Session {
         let elapsed = nanos(self.now.since(since.max(body))).max(1_000_000) / 1_000_000;
         let received = request.transfer.bytes.saturating_sub(bytes).saturating_mul(8);
         let kbps = (received / elapsed).max(1);
-        let size = request.expected.unwrap_or_else(|| self.expected_bytes(track, fetching.key, &fetching.segment));
+        let size =
+            request.expected.unwrap_or_else(|| self.expected_bytes(track, fetching.key, &fetching.segment));
         let left = size.saturating_sub(request.transfer.bytes);
         let ahead = u64::try_from(self.ahead(track).as_millis()).unwrap_or(u64::MAX);
         let first_byte = self.network.first_byte().as_millis() as u64;
@@ -113,7 +114,8 @@ impl Session {
             return self.end_playback();
         }
         if self.clock.nudged {
-            let message = format!("playback stands at {:.1} s and could not be revived", position.as_secs_f64());
+            let message =
+                format!("playback stands at {:.1} s and could not be revived", position.as_secs_f64());
             return self.fail(Error::new(Severity::Fatal, Code::Stuck, message));
         }
         self.clock.nudged = true;

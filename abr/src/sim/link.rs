@@ -58,6 +58,8 @@ struct Flow {
     /// Bit-nanoseconds in all and left.
     size: u128,
     left: u128,
+    /// Never complete.
+    stands: bool,
 }
 
 /// The transfers under way on a link; each gets the same share of the rate.
@@ -78,7 +80,14 @@ impl Transfers {
     pub fn start(&mut self, id: FetchId, bytes: u64, delay: Duration) {
         let ready = self.now + self.link.latency(self.now) + delay;
         let size = u128::from(bytes) * 8 * BIT;
-        self.flows.push(Flow { id, ready, size, left: size });
+        self.flows.push(Flow { id, ready, size, left: size, stands: false });
+    }
+
+    /// Makes a transfer stand still when all its bytes have arrived, instead of being complete.
+    pub fn never_complete(&mut self, id: FetchId) {
+        for flow in self.flows.iter_mut().filter(|flow| flow.id == id) {
+            flow.stands = true;
+        }
     }
 
     /// Ends a transfer.
@@ -95,7 +104,8 @@ impl Transfers {
 
     /// Transfers whose body has arrived in full.
     pub fn complete(&self) -> impl Iterator<Item = FetchId> + '_ {
-        self.flows.iter().filter(|flow| flow.left == 0 && flow.ready <= self.now).map(|flow| flow.id)
+        let done = |flow: &&Flow| flow.left == 0 && flow.ready <= self.now && !flow.stands;
+        self.flows.iter().filter(done).map(|flow| flow.id)
     }
 
     /// When the next transfer is complete if nothing else happens, or an earlier time at which the link
@@ -106,7 +116,8 @@ impl Transfers {
         }
         let (bps, _, change) = self.link.at(self.now);
         let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > self.now);
-        let active = || self.flows.iter().filter(|flow| flow.ready <= self.now);
+        let stands = |flow: &&Flow| flow.stands && flow.left == 0;
+        let active = || self.flows.iter().filter(|flow| flow.ready <= self.now && !stands(flow));
         let share = u128::from(bps) / (active().count().max(1) as u128);
         let least = active().map(|flow| flow.left).min();
         let done = least.filter(|left| *left == 0 || share > 0).map(|left| {

@@ -10,3 +10,7 @@ pub mod link;
 pub mod origin;
 pub mod pipeline;
 pub mod playback;
+pub mod sabre;
+pub mod pensieve;
+pub mod expected;
+pub mod optimum;

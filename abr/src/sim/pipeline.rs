@@ -84,7 +84,8 @@ impl NullPipeline {
     pub fn flush(&mut self, now: Timestamp, track: ContentType, from: MediaTime) {
         self.anchor(now);
         if from > MediaTime::MIN && from <= self.position && self.run {
-            self.violations.push(format!("{track:?} flush at {from:?} under the position {:?}", self.position));
+            self.violations
+                .push(format!("{track:?} flush at {from:?} under the position {:?}", self.position));
         }
         let queue = self.queues.entry(track).or_default();
         queue.spans.retain(|span| span.0 < from);

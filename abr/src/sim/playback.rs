@@ -215,6 +215,9 @@ impl World<'_> {
             Fate::Whole | Fate::Refused { .. } => answer.bytes,
         };
         self.transfers.start(id, bytes, answer.delay);
+        if matches!(answer.fate, Fate::Stands(_)) {
+            self.transfers.never_complete(id);
+        }
         let active = Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now };
         if self.active.insert(id, active).is_some() {
             self.violations.push(format!("{id:?} was used twice"));
@@ -272,8 +275,7 @@ impl World<'_> {
         let Some(active) = self.active.get(&id) else { return };
         let transfer = self.transfer(id, active);
         let timeouts = active.fetch.timeouts;
-        let stands = matches!(active.answer.fate, Fate::Stands(_));
-        if is_complete && !stands {
+        if is_complete {
             return self.finish(id, transfer);
         }
         let Some(active) = self.active.get_mut(&id) else { return };
@@ -316,7 +318,8 @@ impl World<'_> {
                 self.facts.push_back(Input::Presentation(Box::new(presentation)));
             }
             Resource::Index(key) => {
-                let index = self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
+                let index =
+                    self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
                 self.facts.push_back(Input::Index { representation: key, index });
             }
             Resource::Init { .. } => {}
