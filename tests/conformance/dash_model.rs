@@ -59,7 +59,7 @@ pub(crate) fn mpd(mpd: &Mpd, url: &Url) -> Value {
     let periods: Vec<Value> =
         mpd.periods.iter().zip(&resolved.periods).map(|(one, resolved)| period(one, resolved)).collect();
     json!({
-        "type": if mpd.dynamic { "dynamic" } else { "static" },
+        "type": if mpd.kind.is_empty() { "static" } else { &mpd.kind },
         "id": mpd.id,
         "profiles": mpd.profiles,
         "media_presentation_duration": seconds(mpd.media_presentation_duration),
@@ -112,7 +112,8 @@ fn event_stream(stream: &EventStream) -> Value {
         json!({
             "time": ticks(i128::from(event.presentation_time) - i128::from(stream.presentation_time_offset)),
             "duration": event.duration.map(|duration| ticks(duration.into())),
-            "id": event.id,
+            // Numbers in the schema, text in the model: an identifier need not be a number.
+            "id": event.id.as_deref().map(|id| id.parse::<u64>().map_or(json!(id), |id| json!(id))),
             "message_data": event.message_data,
         })
     });
@@ -155,8 +156,8 @@ fn adaptation_set(set: &AdaptationSet, resolved: &[ResolvedRepresentation]) -> V
 
 /// All segments that a representation lists without another request.
 pub(crate) fn segments(resolved: &ResolvedRepresentation) -> Vec<(Segment, Option<Address>)> {
-    match &resolved.segments {
-        Ok((SegmentIndex::Known(runs), _)) => {
+    match &resolved.index {
+        Ok(SegmentIndex::Known(runs)) => {
             runs.iter().take(10_000).map(|segment| (segment, resolved.segment(&segment))).collect()
         }
         _ => Vec::new(),
@@ -209,8 +210,9 @@ fn representation(own: &Representation, resolved: &ResolvedRepresentation) -> Va
         value["tile_columns"] = json!(columns.parse::<u64>().ok());
         value["tile_rows"] = json!(rows.parse::<u64>().ok());
     }
-    match &resolved.segments {
-        Ok((SegmentIndex::Known(runs), source)) => {
+    value["presentation_time_offset"] = json!(resolved.source.presentation_time_offset());
+    match &resolved.index {
+        Ok(SegmentIndex::Known(runs)) => {
             let count = runs.len();
             let list = |positions: std::ops::Range<u64>| -> Vec<Value> {
                 let found = positions.filter_map(|at| runs.get(at));
@@ -221,11 +223,8 @@ fn representation(own: &Representation, resolved: &ResolvedRepresentation) -> Va
             if count > FIRST {
                 value["last_segments"] = list(count - LAST..count).into();
             }
-            value["presentation_time_offset"] = json!(source.presentation_time_offset());
         }
-        Ok((SegmentIndex::Pending, source)) => {
-            value["presentation_time_offset"] = json!(source.presentation_time_offset());
-        }
+        Ok(SegmentIndex::Pending) => {}
         Err(why) => value["unusable"] = why.as_str().into(),
     }
     value

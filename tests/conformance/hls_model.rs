@@ -73,7 +73,7 @@ pub(crate) fn media(playlist: &MediaPlaylist, base: &Url) -> Value {
                 "map": map.map_or(Value::Null, |map| json!({
                     "uri": map.uri, "url": resolved(base, &map.uri), "byte_range": range(map.byte_range),
                 })),
-                "key": keys.first().map_or(Value::Null, |first| key(first, base)),
+                "key": keys.last().map_or(Value::Null, |last| key(last, base)),
                 "program_date_time_ms": dates.get(at).copied().flatten().map(|date| date.as_millis()),
                 "gap": segment.gap,
                 "bitrate": segment.bitrate_kbps,
@@ -149,7 +149,7 @@ fn variant(variant: &Variant, base: &Url) -> Value {
     json!({
         "uri": variant.uri,
         "url": resolved(base, &variant.uri),
-        "bandwidth": variant.bandwidth,
+        "bandwidth": if variant.bandwidth == 0 { Value::Null } else { variant.bandwidth.into() },
         "average_bandwidth": variant.average_bandwidth,
         "codecs": variant.codecs,
         "supplemental_codecs": other("SUPPLEMENTAL-CODECS"),
@@ -168,11 +168,15 @@ fn variant(variant: &Variant, base: &Url) -> Value {
     })
 }
 
+fn stated(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { text.into() }
+}
+
 fn rendition(rendition: &Rendition) -> Value {
     json!({
         "type": rendition.kind,
-        "group_id": rendition.group_id,
-        "name": rendition.name,
+        "group_id": stated(&rendition.group_id),
+        "name": stated(&rendition.name),
         "language": rendition.language,
         "assoc_language": rendition.assoc_language,
         "default": rendition.default,

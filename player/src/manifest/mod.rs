@@ -51,7 +51,7 @@ pub fn read(url: &Url, body: &[u8]) -> Result<Title, ManifestError> {
     }
     let text = decode(body)?;
     let start = text.trim_start();
-    if start.starts_with("#EXTM3U") {
+    if start.starts_with('#') {
         hls::read(url, text)
     } else if start.starts_with('<') && !is_html(start) {
         dash::read(url, text)

@@ -1,6 +1,7 @@
 //! From a resolved MPD to a [`Title`]: what can be played, in the words of the model. What cannot is left out
 //! with a warning.
 
+use super::layout::clip;
 use super::mpd::{AdaptationSet as Set, Common, Mpd, Period as MpdPeriod, Representation as Rep};
 use super::resolve::{ResolvedPeriod, ResolvedRepresentation, resolve};
 use crate::manifest::address::Source;
@@ -8,6 +9,7 @@ use crate::manifest::codecs::{self, Kind};
 use crate::manifest::policy::{Policy, shown};
 use crate::manifest::{Addresses, ManifestError, Place, Protocol, Title};
 use abr::presentation::{AdaptationSet, Container, ContentType, Period, Presentation, Representation};
+use abr::segments::SegmentIndex;
 use abr::time::MediaTime;
 use std::time::Duration;
 use url::Url;
@@ -37,6 +39,12 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let mut builder = Builder { warnings };
     if mpd.periods.is_empty() {
         return Err(ManifestError::malformed(Place::default(), "the MPD has no Period"));
+    }
+    if let Some(property) =
+        mpd.essential_properties.iter().find(|property| !is_known(&property.scheme_id_uri))
+    {
+        let what = format!("an MPD that needs {}", shown(&property.scheme_id_uri));
+        return Err(ManifestError::Unsupported { place: Place::default(), what });
     }
     let spans: Vec<_> = resolved.periods.iter().map(|period| period.span).collect();
     let (mut periods, mut sources) = (Vec::new(), Vec::new());
@@ -112,7 +120,7 @@ impl Builder {
                 self.warn(format!("AdaptationSet {}: left out, it needs {}", shown(&id), shown(scheme)));
                 continue;
             }
-            let mut made = Vec::new();
+            let mut made = Vec::<(Representation, Source, Option<ContentType>)>::new();
             for (number, (representation, resolved)) in set.representations.iter().zip(resolved).enumerate() {
                 let id = representation.id.clone().unwrap_or_else(|| number.to_string());
                 match usable(&id, representation, resolved) {
@@ -122,6 +130,9 @@ impl Builder {
                 if representation.bandwidth.unwrap_or(0) == 0 {
                     self.warn(format!("Representation {}: @bandwidth is missing", shown(&id)));
                 }
+            }
+            if made.iter().any(|(model, _, _)| model.index.known().is_some_and(|runs| runs.is_empty())) {
+                self.warn(format!("AdaptationSet {}: it lists no segment yet", shown(&id)));
             }
             if made.is_empty() {
                 self.warn(format!("AdaptationSet {}: left out, it has no usable representation", shown(&id)));
@@ -167,7 +178,14 @@ fn usable(
     if let Some(scheme) = unknown_property(&representation.common) {
         return Err(format!("it needs {}", shown(scheme)));
     }
-    let (index, source) = resolved.segments?;
+    let mut index = resolved.index?;
+    if let (SegmentIndex::Known(runs), Some(span)) = (&mut index, resolved.span) {
+        clip(runs, span);
+        if runs.is_empty() && !span.dynamic {
+            return Err("it has no segment inside of its period".to_owned());
+        }
+    }
+    let source = resolved.source;
     let common = resolved.common;
     let mime = common.mime_type.as_deref().unwrap_or_default();
     let codecs = common.codecs.clone().unwrap_or_default();
@@ -191,9 +209,12 @@ fn usable(
 /// The scheme of the first essential property that is not known: such an element shall be ignored
 /// (ISO/IEC 23009-1, 5.8.4.8).
 fn unknown_property(common: &Common) -> Option<&str> {
-    let known = |scheme: &str| KNOWN_PROPERTIES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
     let mut schemes = common.essential_properties.iter().map(|property| property.scheme_id_uri.as_str());
-    schemes.find(|scheme| !known(scheme))
+    schemes.find(|scheme| !is_known(scheme))
+}
+
+fn is_known(scheme: &str) -> bool {
+    KNOWN_PROPERTIES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 fn small(number: Option<u64>) -> u32 {

@@ -158,8 +158,9 @@ pub(super) fn spans(
         let next = starts.get(at + 1).copied().flatten();
         let last = at + 1 == periods.len();
         spans.push(starts.get(at).copied().flatten().map(|start| {
+            // The next period ends this one, whatever its own duration says: that places the next (5.3.2.1).
             let own = period.duration.and_then(|duration| start.checked_add(nanos(duration)));
-            let end = own.or(next).or(total.filter(|_| last).map(nanos)).filter(|end| *end > start);
+            let end = next.or(own).or(total.filter(|_| last).map(nanos)).filter(|end| *end >= start);
             (start, end)
         }));
     }

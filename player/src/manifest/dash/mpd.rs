@@ -9,6 +9,8 @@ use std::time::Duration;
 /// An MPD.
 #[derive(Clone, Debug, Default)]
 pub struct Mpd {
+    /// `@type`, as written: `static`, `dynamic` or a later invention; empty when absent.
+    pub kind: String,
     /// `@type="dynamic"`.
     pub dynamic: bool,
     /// `@id`.
@@ -45,6 +47,8 @@ pub struct Mpd {
     pub service_description: Option<ServiceDescription>,
     /// `ContentSteering`: server and `@defaultServiceLocation`.
     pub content_steering: Option<(String, Option<String>)>,
+    /// `EssentialProperty`.
+    pub essential_properties: Vec<Descriptor>,
     /// `Period`.
     pub periods: Vec<Period>,
     /// What was wrong but could be lived with.
@@ -169,7 +173,7 @@ pub struct ContentProtection {
     pub scheme_id_uri: String,
     /// `@value`.
     pub value: Option<String>,
-    /// `@cenc:default_KID` as 32 hexadecimal digits.
+    /// `@cenc:default_KID` in lower case without dashes; 32 hexadecimal digits when it is valid.
     pub default_kid: Option<String>,
     /// `cenc:pssh`, base64.
     pub pssh: Option<String>,
@@ -265,8 +269,8 @@ pub struct SegmentUrl {
 pub struct SegmentInfo {
     /// `@timescale`, ticks per second; zero is kept so that it can be refused where it counts.
     pub timescale: Option<u64>,
-    /// `@presentationTimeOffset`, ticks.
-    pub presentation_time_offset: Option<u64>,
+    /// `@presentationTimeOffset`, ticks; packagers write negative ones as well.
+    pub presentation_time_offset: Option<i64>,
     /// `@indexRange`.
     pub index_range: Option<ByteRange>,
     /// `Initialization`.

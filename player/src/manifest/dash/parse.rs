@@ -34,6 +34,7 @@ pub fn parse(text: &str) -> Outcome<Mpd> {
     }
     let attributes = root.attributes()?;
     let mut mpd = Mpd {
+        kind: attributes.owned("type").unwrap_or_default(),
         dynamic: attributes.text("type") == Some("dynamic"),
         id: attributes.owned("id"),
         profiles: attributes.text("profiles").map(profiles).unwrap_or_default(),
@@ -66,6 +67,9 @@ pub fn parse(text: &str) -> Outcome<Mpd> {
                 bounded(&mut mpd.patch_locations, (reader.text()?, ttl));
             }
             "UTCTiming" => bounded(&mut mpd.utc_timings, descriptor(&mut reader, &attributes)?),
+            "EssentialProperty" => {
+                bounded(&mut mpd.essential_properties, descriptor(&mut reader, &attributes)?)
+            }
             "ServiceDescription" => {
                 let service = service_description(&mut reader)?;
                 mpd.service_description.get_or_insert(service);
@@ -297,9 +301,8 @@ fn content_protection(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> O
         value: attributes.owned("value"),
         default_kid: attributes.parsed(reader, "default_KID", |text| {
             let first = text.split_whitespace().next()?;
-            let digits: String = first.chars().filter(|c| *c != '-').collect();
-            let hex = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            hex.then(|| digits.to_ascii_lowercase())
+            let digits = first.chars().filter(|c| *c != '-');
+            Some(digits.map(|c| c.to_ascii_lowercase()).collect())
         }),
         ..ContentProtection::default()
     };
@@ -402,6 +405,13 @@ fn segment_info(
     };
     // Wrong numbers here would put segments in wrong places: they cost the representations that use them.
     let mut invalid = None;
+    info.presentation_time_offset = attributes.text("presentationTimeOffset").and_then(|text| {
+        let value = text.trim().parse().ok();
+        if value.is_none() {
+            invalid = Some(format!("@presentationTimeOffset {} is no number", shown(text)));
+        }
+        value
+    });
     let mut count = |name: &'static str| {
         let text = attributes.text(name)?;
         let value = text.trim().parse().ok();
@@ -411,7 +421,6 @@ fn segment_info(
         value
     };
     info.timescale = count("timescale");
-    info.presentation_time_offset = count("presentationTimeOffset");
     info.duration = count("duration");
     info.start_number = count("startNumber");
     info.end_number = count("endNumber");

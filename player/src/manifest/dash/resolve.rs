@@ -3,9 +3,9 @@
 
 use super::inherit::{bases, common, segments, spans};
 use super::layout::{Layout, Span};
-use super::mpd::{BaseUrl, Common, Mpd, Period, Representation};
+use super::mpd::{BaseUrl, Common, Mpd, Period};
 use super::source::{DashSource, Init};
-use crate::manifest::policy::{Policy, shown};
+use crate::manifest::policy::Policy;
 use crate::manifest::{Address, Protection};
 use abr::segments::{Segment, SegmentIndex};
 use url::Url;
@@ -39,25 +39,28 @@ pub struct ResolvedRepresentation {
     pub common: Common,
     /// Base addresses, first choice first.
     pub locations: Vec<BaseUrl>,
-    /// Its segments, or why they cannot be used.
-    pub segments: Result<(SegmentIndex, DashSource), String>,
+    /// Where its parts are.
+    pub source: DashSource,
+    /// Its segments as the manifest has them, or why they cannot be used. They may reach beyond the period.
+    pub index: Result<SegmentIndex, String>,
+    pub(super) span: Option<Span>,
     policy: Policy,
 }
 
 impl ResolvedRepresentation {
     /// Where the initialization segment is.
     pub fn init(&self) -> Option<Address> {
-        self.segments.as_ref().ok()?.1.init(&self.policy, 0)
+        self.source.init(&self.policy, 0)
     }
 
     /// Where the index is, when it lies in another resource.
     pub fn index(&self) -> Option<Address> {
-        self.segments.as_ref().ok()?.1.index(&self.policy, 0)
+        self.source.index(&self.policy, 0)
     }
 
     /// Where a segment is.
     pub fn segment(&self, segment: &Segment) -> Option<Address> {
-        self.segments.as_ref().ok()?.1.segment(&self.policy, segment, 0)
+        self.source.segment(&self.policy, segment, 0)
     }
 }
 
@@ -103,62 +106,73 @@ impl Resolver {
                 let locations = self.bases(&set_bases, &representation.base_urls);
                 let common = common(set, representation);
                 let effective = segments(&period.segments, &set.segments, &representation.segments);
-                let segments = match span {
-                    Some((start, end)) => {
-                        let span = Span { start, end, dynamic: self.dynamic };
-                        Layout::of(effective, span).and_then(|layout| {
-                            self.source(layout, representation, &common, &locations, number)
-                        })
-                    }
+                // Segments end with the period's own duration where the next period starts later.
+                let own = period.duration.map(abr::time::nanos);
+                let span = span.map(|(start, end)| {
+                    let own = own.and_then(|own| start.checked_add(own));
+                    let end = [own, end].into_iter().flatten().min();
+                    Span { start, end, dynamic: self.dynamic }
+                });
+                let layout =
+                    Layout::of(effective, span.unwrap_or(Span { start: 0, end: None, dynamic: true }));
+                let source = DashSource {
+                    bases: locations.iter().filter_map(|base| Url::parse(&base.url).ok()).collect(),
+                    id: representation.id.clone().unwrap_or_else(|| number.to_string()),
+                    bandwidth: representation.bandwidth.unwrap_or(0),
+                    init: layout.init,
+                    media: layout.media,
+                    scale: layout.scale,
+                    protection: protection(&common),
+                };
+                let index = match span {
+                    Some(_) => layout.index.and_then(|index| self.usable(&source, &common, index)),
                     None => Err("the start of its period is not known yet".to_owned()),
                 };
                 let policy = self.policy.clone();
-                representations.push(ResolvedRepresentation { common, locations, segments, policy });
+                representations.push(ResolvedRepresentation {
+                    common,
+                    locations,
+                    source,
+                    index,
+                    span,
+                    policy,
+                });
             }
             sets.push(representations);
         }
         ResolvedPeriod { span, sets }
     }
 
-    fn source(
+    /// What cannot be addressed at all would fail at every segment: say so now.
+    fn usable(
         &self,
-        layout: Layout,
-        representation: &Representation,
+        source: &DashSource,
         common: &Common,
-        locations: &[BaseUrl],
-        number: usize,
-    ) -> Result<(SegmentIndex, DashSource), String> {
-        let source = DashSource {
-            bases: locations.iter().filter_map(|base| Url::parse(&base.url).ok()).collect(),
-            id: representation.id.clone().unwrap_or_else(|| number.to_string()),
-            bandwidth: representation.bandwidth.unwrap_or(0),
-            init: layout.init,
-            media: layout.media,
-            offset_ticks: layout.offset_ticks,
-            period_ticks: layout.period_ticks,
-            timescale: layout.timescale,
-            protection: protection(common),
-        };
+        index: SegmentIndex,
+    ) -> Result<SegmentIndex, String> {
         if source.bases.is_empty() {
             return Err("no address of it is permitted".to_owned());
         }
         if let Some(what) = source.problem() {
             return Err(what);
         }
-        // What cannot be addressed at all would fail at every segment: say so now.
-        if let SegmentIndex::Known(runs) = &layout.index
-            && let Some(first) = runs.get(0)
-            && source.segment(&self.policy, &first, 0).is_none()
-        {
-            return Err(format!(
-                "the address of its segment {} is not usable",
-                shown(&first.number.to_string())
-            ));
+        let webm = common.mime_type.as_deref().is_some_and(|mime| mime.trim_end().ends_with("/webm"));
+        match &index {
+            SegmentIndex::Pending if webm => {
+                return Err("an index inside of WebM is not supported".to_owned());
+            }
+            SegmentIndex::Pending => {}
+            SegmentIndex::Known(runs) => {
+                let first = runs.get(0);
+                if first.is_some_and(|first| source.segment(&self.policy, &first, 0).is_none()) {
+                    return Err("the address of its first segment is not usable".to_owned());
+                }
+            }
         }
         if !matches!(source.init, Init::Nothing) && source.init(&self.policy, 0).is_none() {
             return Err("the address of its initialization segment is not usable".to_owned());
         }
-        Ok((layout.index, source))
+        Ok(index)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Where the segments of one DASH representation are.
 
+use super::layout::{Scale, Span};
 use super::mpd::{SegmentUrl, UrlRange};
 use super::sidx;
 use super::template::{self, Values, expand};
 use crate::manifest::policy::Policy;
 use crate::manifest::{Address, ByteRange, ManifestError, Protection};
 use crate::pipeline::Timing;
-use abr::segments::{Segment, SegmentIndex};
+use abr::segments::{Run, Segment, SegmentIndex, SegmentRuns};
 use std::sync::Arc;
 use url::Url;
 
@@ -19,10 +20,7 @@ pub struct DashSource {
     pub(super) bandwidth: u64,
     pub(super) init: Init,
     pub(super) media: Media,
-    pub(super) offset_ticks: i64,
-    /// `@presentationTimeOffset`.
-    pub(super) period_ticks: i64,
-    pub(super) timescale: u32,
+    pub(super) scale: Scale,
     pub(crate) protection: Vec<Protection>,
 }
 
@@ -47,8 +45,8 @@ pub(super) enum Media {
         index: UrlRange,
         /// First byte of each segment and of what follows the last, once the index has been read.
         bounds: Vec<u64>,
-        /// End of the period on the presentation timeline; segments after it are not wanted.
-        end_nanos: Option<i64>,
+        /// The period; segments outside of it are not wanted.
+        span: Span,
     },
     /// One file that is one segment.
     File,
@@ -57,7 +55,7 @@ pub(super) enum Media {
 impl DashSource {
     /// Media time of the start of the period, in seconds; an estimate for people and tests.
     pub fn presentation_time_offset(&self) -> f64 {
-        self.period_ticks as f64 / f64::from(self.timescale.max(1))
+        self.scale.start as f64 / f64::from(self.scale.timescale.max(1))
     }
 
     fn base(&self, location: u32) -> Option<&Url> {
@@ -81,10 +79,14 @@ impl DashSource {
 
     fn expand(&self, template: &str, segment: Option<(&Segment, u64)>) -> String {
         let segment_values = segment.map(|(segment, sequence)| {
-            // Numbers of a sequence are kept spread out, one per segment: see `build::timeline`.
+            // Numbers of a sequence are kept spread out, one per segment: see `layout`.
             let number = segment.number.checked_div(sequence);
             let sub_number = segment.number.checked_rem(sequence).map(|rest| rest + 1);
-            (number, sub_number, u64::try_from(segment.time).ok())
+            (
+                number,
+                sub_number,
+                u64::try_from(segment.time).ok().and_then(|time| time.checked_div(self.scale.factor)),
+            )
         });
         let (number, sub_number, time) = segment_values.unwrap_or_default();
         let values = Values {
@@ -148,13 +150,13 @@ impl DashSource {
     }
 
     pub(crate) fn timing(&self) -> Timing {
-        Timing::Offset { ticks: self.offset_ticks, timescale: self.timescale }
+        Timing::Offset { ticks: self.scale.offset, timescale: self.scale.timescale }
     }
 
     /// Reads the `sidx` out of `body`, the bytes that [`index`](Self::index) names.
     pub(crate) fn read_index(&mut self, body: &[u8]) -> Result<SegmentIndex, ManifestError> {
-        let (offset_ticks, timescale) = (self.offset_ticks, self.timescale);
-        let Media::Indexed { index, bounds, end_nanos } = &mut self.media else {
+        let (offset_ticks, timescale) = (self.scale.offset, self.scale.timescale);
+        let Media::Indexed { index, bounds, span } = &mut self.media else {
             return Err(ManifestError::malformed(
                 Default::default(),
                 "this representation has no separate index",
@@ -163,6 +165,7 @@ impl DashSource {
         let position = index.range.map_or(0, |range| range.start);
         let read = sidx::read(body, position)?;
         let mut runs = read.runs;
+        refine(&mut runs);
         // The offset was stated in ticks of the manifest; the index counts in its own.
         let scaled = i128::from(offset_ticks) * i128::from(runs.timescale);
         let timescale = i128::from(timescale.max(1));
@@ -176,9 +179,23 @@ impl DashSource {
             next = next.saturating_add(*size);
             bounds.push(next);
         }
-        if let Some(end) = *end_nanos {
-            super::layout::clip(&mut runs, end);
-        }
+        super::layout::clip(&mut runs, *span);
         Ok(SegmentIndex::Known(runs))
+    }
+}
+
+/// Counts in smaller ticks, so that a period's offset can be expressed to about a nanosecond.
+fn refine(runs: &mut SegmentRuns) {
+    let factor = (1_000_000_000 / runs.timescale).max(1);
+    let fits = |run: &Run| {
+        let end = i128::from(run.start) + i128::from(run.duration) * i128::from(run.count);
+        end * i128::from(factor) < i128::from(i64::MAX)
+    };
+    if runs.runs.iter().all(fits) {
+        runs.timescale *= factor;
+        for run in &mut runs.runs {
+            run.start *= i64::from(factor);
+            run.duration *= u64::from(factor);
+        }
     }
 }

@@ -172,6 +172,9 @@ impl<'a> Element<'a> {
 
     /// All attributes.
     pub(super) fn attributes(&self) -> Result<Attributes<'_>, ManifestError> {
+        if !separated(self.start.attributes_raw()) {
+            return Err(ManifestError::malformed(self.place(), "there is no space between two attributes"));
+        }
         let mut list = Vec::new();
         for attribute in self.start.attributes() {
             let attribute =
@@ -231,6 +234,26 @@ impl Attributes<'_> {
     pub(super) fn number(&self, reader: &mut Reader<'_>, name: &str) -> Option<u64> {
         self.parsed(reader, name, |text| text.parse().ok())
     }
+}
+
+/// Whether white space follows every attribute value (XML 1.0, 3.1), which the pull parser does not check.
+fn separated(raw: &str) -> bool {
+    let mut open = None;
+    let mut closed = false;
+    for byte in raw.bytes() {
+        match open {
+            Some(quote) if byte == quote => (open, closed) = (None, true),
+            Some(_) => {}
+            None if closed && !byte.is_ascii_whitespace() => return false,
+            None => {
+                closed = false;
+                if byte == b'"' || byte == b'\'' {
+                    open = Some(byte);
+                }
+            }
+        }
+    }
+    true
 }
 
 fn place_of(text: &str, offset: usize, name: &str) -> Place {

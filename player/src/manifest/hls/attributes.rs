@@ -96,7 +96,11 @@ impl<'a> Attributes<'a> {
 
     /// A finite decimal number, possibly negative.
     pub fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok().filter(|value: &f64| value.is_finite())
+        // What follows the number is not a part of it (tags that lost their line break).
+        let text = self.text(name)?;
+        let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')));
+        let number = text.get(..end.unwrap_or(text.len()))?;
+        number.parse().ok().filter(|value: &f64| value.is_finite())
     }
 
     /// Every name with its value.
@@ -108,6 +112,7 @@ impl<'a> Attributes<'a> {
 /// `length[@offset]`; the offset may be absent.
 pub fn byte_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (length, offset) = match text.trim().split_once('@') {
+        Some((length, "")) => (length, None),
         Some((length, offset)) => (length, Some(offset.trim().parse().ok()?)),
         None => (text.trim(), None),
     };

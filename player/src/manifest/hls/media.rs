@@ -14,6 +14,7 @@ use crate::manifest::iso8601::{date_time, decimal_nanos};
 use crate::manifest::policy::shown;
 use crate::manifest::{ByteRange, ManifestError, Place};
 use abr::time::WallClock;
+use std::collections::BTreeSet;
 
 /// Longest run of segments without any duration.
 const ZERO_DURATIONS: u32 = 100;
@@ -26,32 +27,17 @@ const ZERO_DURATIONS: u32 = 100;
 /// overflow, and more than 100 segments in a row without duration.
 pub fn read(text: &str, variables: Variables) -> Result<MediaPlaylist, ManifestError> {
     let mut reader = Reader { variables, ..Reader::default() };
-    let mut lines = text.lines();
-    if lines.next().is_none_or(|first| !first.trim_end().starts_with("#EXTM3U")) {
-        return Err(ManifestError::NotAManifest("the first line is not #EXTM3U".to_owned()));
-    }
+    let (lines, _) = super::lines(text)?;
     for line in lines {
-        reader.number += 1;
-        if line.len() > limits::PLAYLIST_LINE_BYTES {
-            return Err(ManifestError::TooMany {
-                what: "bytes in a line of the playlist",
-                max: limits::PLAYLIST_LINE_BYTES,
-            });
+        let (number, line) = line?;
+        reader.number = number;
+        let (line, unknown) = reader.variables.substitute(line)?;
+        if let Some(name) = unknown {
+            reader.warn("", format!("the variable {} is not defined", shown(name)));
         }
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') && !line.starts_with("#EXT") {
-            continue;
-        }
-        let line = match reader.variables.substitute(line) {
-            Ok(line) => line,
-            Err(name) => {
-                reader.warn("", format!("the variable {} is not defined", shown(&name)));
-                continue;
-            }
-        };
         match line.strip_prefix("#EXT") {
             Some(tag) => reader.tag(tag)?,
-            None => reader.uri(&line)?,
+            None => reader.uri(line.trim_end())?,
         }
     }
     reader.finish()
@@ -61,8 +47,9 @@ pub fn read(text: &str, variables: Variables) -> Result<MediaPlaylist, ManifestE
 struct Reader {
     playlist: MediaPlaylist,
     variables: Variables,
-    /// Line number less one.
     number: u64,
+    /// Tags that may stand once and have.
+    once: BTreeSet<&'static str>,
     pending: Pending,
     discontinuities: u64,
     map: Option<u32>,
@@ -79,6 +66,8 @@ struct Reader {
 #[derive(Default)]
 struct Pending {
     duration: Option<u64>,
+    /// `EXTINF` stood there, but its duration could not be read.
+    unreadable: bool,
     title: String,
     byte_range: Option<(u64, Option<u64>)>,
     discontinuity: bool,
@@ -89,7 +78,7 @@ struct Pending {
 impl Reader {
     fn place(&self, tag: &str) -> Place {
         let name = if tag.is_empty() { String::new() } else { format!("#EXT{tag}") };
-        Place::line(self.number + 1, name)
+        Place::line(self.number, name)
     }
 
     fn warn(&mut self, tag: &str, what: impl std::fmt::Display) {
@@ -100,33 +89,31 @@ impl Reader {
     }
 
     fn tag(&mut self, tag: &str) -> Result<(), ManifestError> {
-        let (name, value) = match tag.split_once(':') {
-            Some((name, value)) => (name.trim(), value.trim()),
-            None => (tag.trim(), ""),
-        };
+        let (name, whole) = tag.split_once(':').unwrap_or((tag, ""));
+        let (name, value) = (name.trim(), whole.trim());
         let list = || Attributes::read(value);
         if name != "-X-KEY" {
             self.keys_open = false;
         }
+        self.order(name);
         match name {
-            "INF" => self.inf(value),
+            "INF" => self.inf(whole),
             "-X-TARGETDURATION" => match decimal_nanos(value) {
-                Some(target) => self.playlist.target_duration = Some(target),
+                // A whole number by the specification; a broken one is rounded up.
+                Some(target) => {
+                    self.playlist.target_duration = Some(target.div_ceil(SECOND).saturating_mul(SECOND));
+                    if !target.is_multiple_of(SECOND) {
+                        self.warn(name, "the target duration is no whole number");
+                    }
+                }
                 None => self.warn(name, format!("{} is no duration", shown(value))),
             },
             "-X-VERSION" => match value.parse() {
-                Ok(version) => {
-                    if self.playlist.version.is_some_and(|before| before != version) {
-                        self.warn(name, "the version is stated twice");
-                    }
-                    self.playlist.version = Some(version);
-                }
+                Ok(version) => self.playlist.version = Some(version),
                 Err(_) => self.warn(name, format!("{} is no version", shown(value))),
             },
-            "-X-MEDIA-SEQUENCE" => self.playlist.media_sequence = self.sequence(name, value)?,
-            "-X-DISCONTINUITY-SEQUENCE" => {
-                self.playlist.discontinuity_sequence = self.sequence(name, value)?
-            }
+            "-X-MEDIA-SEQUENCE" => self.playlist.media_sequence = self.sequence(name, value),
+            "-X-DISCONTINUITY-SEQUENCE" => self.playlist.discontinuity_sequence = self.sequence(name, value),
             "-X-PLAYLIST-TYPE" => match value {
                 "VOD" | "EVENT" => self.playlist.playlist_type = Some(value.to_owned()),
                 _ => self.warn(name, format!("{} is no playlist type", shown(value))),
@@ -140,10 +127,15 @@ impl Reader {
             }
             "-X-GAP" => self.pending.gap = true,
             "-X-BITRATE" => self.bitrate = value.parse().ok(),
-            "-X-BYTERANGE" => match attributes::byte_range(value) {
-                Some(range) => self.pending.byte_range = Some(range),
-                None => self.warn(name, format!("{} is no byte range", shown(value))),
-            },
+            "-X-BYTERANGE" => {
+                if self.playlist.version.is_some_and(|version| version < 4) {
+                    self.warn(name, "the tag needs version 4");
+                }
+                match attributes::byte_range(value) {
+                    Some(range) => self.pending.byte_range = Some(range),
+                    None => self.warn(name, format!("{} is no byte range", shown(value))),
+                }
+            }
             "-X-PROGRAM-DATE-TIME" => match date_time(value) {
                 Some(date) => self.pending.program_date_time = Some(date),
                 None => self.warn(name, format!("{} is no date", shown(value))),
@@ -203,30 +195,69 @@ impl Reader {
         Ok(())
     }
 
-    fn sequence(&self, name: &str, value: &str) -> Result<u64, ManifestError> {
-        value
-            .parse()
-            .map_err(|_| ManifestError::malformed(self.place(name), format!("{} is no number", shown(value))))
+    /// A sequence number; what cannot be read counts as zero, as if the tag were absent.
+    fn sequence(&mut self, name: &str, value: &str) -> u64 {
+        value.parse().unwrap_or_else(|_| {
+            self.warn(name, format!("{} is no sequence number", shown(value)));
+            0
+        })
+    }
+
+    /// Notes tags that stand twice, or where they may not.
+    fn order(&mut self, name: &str) {
+        if let Some(once) = ONCE.iter().find(|once| **once == name)
+            && !self.once.insert(once)
+        {
+            self.warn(name, "the tag may not stand twice");
+        }
+        let has_segments = !self.playlist.segments.is_empty();
+        match name {
+            "-X-MEDIA-SEQUENCE" | "-X-DISCONTINUITY-SEQUENCE" if has_segments => {
+                self.warn(name, "the tag must stand before the first segment");
+            }
+            "-X-DISCONTINUITY-SEQUENCE" if self.discontinuities > 0 => {
+                self.warn(name, "the tag must stand before the first #EXT-X-DISCONTINUITY");
+            }
+            "-X-KEY" | "-X-MAP" | "-X-DISCONTINUITY" => {
+                let parts = self.playlist.parts.last();
+                if parts.is_some_and(|part| part.segment == self.playlist.segments.len()) {
+                    self.warn(name, "the tag must stand before the first part of its segment");
+                }
+            }
+            _ => {}
+        }
     }
 
     fn inf(&mut self, value: &str) {
         let (duration, title) = value.split_once(',').unwrap_or((value, ""));
-        self.pending.title = title.trim().to_owned();
-        self.pending.duration = Some(match decimal_nanos(duration.trim()) {
-            Some(nanos) => nanos,
-            None => {
-                self.warn("INF", format!("{} is no duration", shown(duration)));
-                // A huge number is at least long; everything else (negative, NaN) counts as nothing.
-                if duration.trim().starts_with(|c: char| c.is_ascii_digit()) { u64::MAX } else { 0 }
-            }
-        });
+        self.pending.title = title.trim_end().to_owned();
+        let duration = duration.trim();
+        if duration.contains('.') && self.playlist.version.is_some_and(|version| version < 3) {
+            self.warn("INF", "fractions of a second need version 3");
+        }
+        self.pending.duration = decimal_nanos(duration);
+        if self.pending.duration.is_none() {
+            self.warn("INF", format!("{} is no duration", shown(duration)));
+            let huge = duration.starts_with(|c: char| c.is_ascii_digit());
+            let negative = duration.starts_with('-');
+            self.pending.duration = if huge {
+                Some(u64::MAX)
+            } else if negative {
+                Some(0)
+            } else {
+                None
+            };
+            self.pending.unreadable = true;
+        }
     }
 
     fn map(&mut self, list: &Attributes<'_>) {
         let Some(uri) = list.owned("URI") else {
             return self.warn("-X-MAP", "URI is missing");
         };
-        let byte_range = list.text("BYTERANGE").and_then(attributes::byte_range);
+        // Packagers of the first days wrote the range of the map as a tag of its own before it.
+        let own = self.pending.byte_range.take_if(|_| self.pending.duration.is_none());
+        let byte_range = list.text("BYTERANGE").and_then(attributes::byte_range).or(own);
         if byte_range.is_none() && list.text("BYTERANGE").is_some() {
             self.warn("-X-MAP", "BYTERANGE is no byte range");
         }
@@ -320,7 +351,7 @@ impl Reader {
                 self.playlist.preload_hints.push(PreloadHint {
                     kind,
                     uri,
-                    byte_range_start: list.integer("BYTERANGE-START"),
+                    byte_range_start: list.integer("BYTERANGE-START").unwrap_or(0),
                     byte_range_length: list.integer("BYTERANGE-LENGTH"),
                 });
             }
@@ -399,12 +430,11 @@ impl Reader {
     fn uri(&mut self, uri: &str) -> Result<(), ManifestError> {
         self.keys_open = false;
         let pending = std::mem::take(&mut self.pending);
-        let Some(mut duration) = pending.duration else {
-            self.warn("", format!("{} has no #EXTINF and is left out", shown(uri)));
-            // A discontinuity or a date still holds for the next segment.
-            self.pending.discontinuity = pending.discontinuity;
-            return Ok(());
-        };
+        if pending.duration.is_none() && !pending.unreadable {
+            self.warn("", format!("{} has no #EXTINF; it counts as long as the target duration", shown(uri)));
+        }
+        let target = self.playlist.target_duration;
+        let mut duration = pending.duration.or(target).unwrap_or(UNSTATED);
         if self.playlist.segments.len() >= limits::SEGMENTS_EXPANDED {
             return Err(ManifestError::TooMany { what: "segments", max: limits::SEGMENTS_EXPANDED });
         }
@@ -458,7 +488,11 @@ impl Reader {
             Some(offset) => offset,
             None => {
                 let before = self.playlist.segments.last().filter(|last| self.playlist.uri(last) == uri);
-                match before.and_then(|last| last.byte_range?.end) {
+                let map = || {
+                    let map = self.playlist.maps.get(self.map? as usize).filter(|map| map.uri == uri)?;
+                    self.playlist.segments.is_empty().then_some(map.byte_range?.end?)
+                };
+                match before.and_then(|last| last.byte_range?.end).or_else(map) {
                     Some(end) => end,
                     None => {
                         self.warn(
@@ -479,17 +513,39 @@ impl Reader {
 
     fn finish(mut self) -> Result<MediaPlaylist, ManifestError> {
         if self.pending.duration.is_some() {
-            self.warn("INF", "the last #EXTINF has no address");
+            self.warn("INF", "the last tag has no address");
         }
         if self.playlist.target_duration.is_none() && !self.playlist.segments.is_empty() {
             self.number = 0;
             self.warn("-X-TARGETDURATION", "the tag is missing");
         }
         self.playlist.variables = self.variables.into_map();
+        let found = super::lint::media(&self.playlist);
+        let room = super::WARNINGS.saturating_sub(self.playlist.warnings.len());
+        self.playlist.warnings.extend(found.into_iter().take(room));
         Ok(self.playlist)
     }
 }
 
+/// Tags that may stand once in a playlist.
+const ONCE: &[&str] = &[
+    "-X-VERSION",
+    "-X-TARGETDURATION",
+    "-X-MEDIA-SEQUENCE",
+    "-X-DISCONTINUITY-SEQUENCE",
+    "-X-PLAYLIST-TYPE",
+    "-X-ENDLIST",
+    "-X-I-FRAMES-ONLY",
+    "-X-INDEPENDENT-SEGMENTS",
+    "-X-START",
+    "-X-PART-INF",
+    "-X-SERVER-CONTROL",
+    "-X-SKIP",
+];
+/// Nanoseconds per second.
+const SECOND: u64 = 1_000_000_000;
+/// Taken for a segment whose duration is not stated in any way, in nanoseconds.
+const UNSTATED: u64 = 10 * SECOND;
 /// A day, in nanoseconds: no segment is longer.
 const LONGEST: u64 = 86_400_000_000_000;
 

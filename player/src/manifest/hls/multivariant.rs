@@ -43,7 +43,7 @@ pub struct Multivariant {
 pub struct Variant {
     /// Its media playlist.
     pub uri: String,
-    /// `BANDWIDTH`, bit/s.
+    /// `BANDWIDTH`, bit/s; zero when it is missing.
     pub bandwidth: u64,
     /// `AVERAGE-BANDWIDTH`, bit/s.
     pub average_bandwidth: Option<u64>,
@@ -124,13 +124,19 @@ pub(super) fn is_tag(name: &str) -> bool {
     )
 }
 
-/// Whether `text` is a multivariant playlist rather than a media playlist.
+/// Whether `text` is a multivariant playlist rather than a media playlist. Tags that lead to other playlists
+/// decide; a playlist with neither those nor segments is told by its session tags.
 pub fn is_multivariant(text: &str) -> bool {
-    let mut tags = text.lines().filter_map(|line| {
-        let tag = line.trim_start().strip_prefix("#EXT")?;
-        Some(tag.split_once(':').map_or(tag.trim_end(), |(name, _)| name))
-    });
-    tags.any(is_tag)
+    let (mut session, mut media) = (false, false);
+    for line in text.lines() {
+        let Some(tag) = line.trim_start().strip_prefix("#EXT") else { continue };
+        match tag.split_once(':').map_or(tag.trim_end(), |(name, _)| name) {
+            "-X-STREAM-INF" | "-X-I-FRAME-STREAM-INF" | "-X-MEDIA" => return true,
+            "INF" | "-X-TARGETDURATION" => media = true,
+            name => session |= is_tag(name),
+        }
+    }
+    session && !media
 }
 
 /// Reads `text`, which starts with `#EXTM3U`.
@@ -139,30 +145,20 @@ pub fn is_multivariant(text: &str) -> bool {
 ///
 /// [`ManifestError`] for a missing header, and lines and lists beyond the limits.
 pub fn read(text: &str, variables: Variables) -> Result<Multivariant, ManifestError> {
-    let mut reader = Reader { playlist: Multivariant::default(), variables, line: 1, expecting: None };
-    let mut lines = text.lines();
-    if lines.next().is_none_or(|first| !first.trim_end().starts_with("#EXTM3U")) {
-        return Err(ManifestError::NotAManifest("the first line is not #EXTM3U".to_owned()));
+    let (lines, header) = super::lines(text)?;
+    let mut reader =
+        Reader { playlist: Multivariant::default(), variables, line: 1, expecting: None, independent: 0 };
+    if !header {
+        reader.warn("", "the first line is not #EXTM3U");
     }
     for line in lines {
-        reader.line += 1;
-        if line.len() > limits::PLAYLIST_LINE_BYTES {
-            return Err(ManifestError::TooMany {
-                what: "bytes in a line of the playlist",
-                max: limits::PLAYLIST_LINE_BYTES,
-            });
+        let (number, line) = line?;
+        reader.line = number;
+        let line = line.trim_end();
+        let (line, unknown) = reader.variables.substitute(line)?;
+        if let Some(name) = unknown {
+            reader.warn("", format!("the variable {} is not defined", shown(name)));
         }
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') && !line.starts_with("#EXT") {
-            continue;
-        }
-        let line = match reader.variables.substitute(line) {
-            Ok(line) => line,
-            Err(name) => {
-                reader.warn("", format!("the variable {} is not defined", shown(&name)));
-                continue;
-            }
-        };
         match line.strip_prefix("#EXT") {
             Some(tag) => reader.tag(tag),
             None => reader.uri(&line),
@@ -181,6 +177,9 @@ pub fn read(text: &str, variables: Variables) -> Result<Multivariant, ManifestEr
         reader.warn("-X-STREAM-INF", "the last variant has no address");
     }
     reader.playlist.variables = reader.variables.into_map();
+    let found = super::lint::multivariant(&reader.playlist);
+    let room = super::WARNINGS.saturating_sub(reader.playlist.warnings.len());
+    reader.playlist.warnings.extend(found.into_iter().take(room));
     Ok(reader.playlist)
 }
 
@@ -190,6 +189,8 @@ struct Reader {
     line: u64,
     /// The variant whose address comes next; `Some(None)` when that variant was refused.
     expecting: Option<Option<Variant>>,
+    /// How often `EXT-X-INDEPENDENT-SEGMENTS` stands there.
+    independent: u32,
 }
 
 impl Reader {
@@ -218,11 +219,11 @@ impl Reader {
                 if self.expecting.is_some() {
                     self.warn(name, "the variant before has no address");
                 }
-                let known = self.ask(name, value, &["BANDWIDTH=1"], |read| read.variants.pop());
+                let known = self.ask(name, value, &["BANDWIDTH=0"], |read| read.variants.pop());
                 self.expecting = Some(known.map(Variant::from));
             }
             "-X-I-FRAME-STREAM-INF" => {
-                if let Some(known) = self.ask(name, value, &["BANDWIDTH=1"], |read| read.variants.pop()) {
+                if let Some(known) = self.ask(name, value, &["BANDWIDTH=0"], |read| read.variants.pop()) {
                     self.playlist.iframe_variants.push(known.into());
                 }
             }
@@ -239,7 +240,8 @@ impl Reader {
                 }
             }
             "-X-SESSION-DATA" => {
-                let required = ["DATA-ID=\" \"", "VALUE=\" \""];
+                let value_of = if value.contains("URI=") { "URI=\" \"" } else { "VALUE=\" \"" };
+                let required = ["DATA-ID=\" \"", value_of];
                 if let Some(known) = self.ask(name, value, &required, |read| read.session_data.pop()) {
                     let (value, uri) = match known.field {
                         SessionDataField::Value(value) => (Some(value), None),
@@ -269,7 +271,13 @@ impl Reader {
                 Ok(version) => self.playlist.version = Some(version),
                 Err(_) => self.warn(name, format!("{} is no version", shown(value))),
             },
-            "-X-INDEPENDENT-SEGMENTS" => self.playlist.independent_segments = true,
+            "-X-INDEPENDENT-SEGMENTS" => {
+                self.playlist.independent_segments = true;
+                self.independent += 1;
+                if self.independent > 1 {
+                    self.warn(name, "the tag may not stand twice");
+                }
+            }
             "-X-START" => {
                 let list = Attributes::read(value);
                 match list.number("TIME-OFFSET") {
@@ -284,7 +292,22 @@ impl Reader {
                     self.warn(name, what);
                 }
             }
-            "INF" | "-X-TARGETDURATION" | "-X-MEDIA-SEQUENCE" | "-X-ENDLIST" => {
+            "INF"
+            | "-X-TARGETDURATION"
+            | "-X-MEDIA-SEQUENCE"
+            | "-X-ENDLIST"
+            | "-X-BYTERANGE"
+            | "-X-KEY"
+            | "-X-MAP"
+            | "-X-DISCONTINUITY"
+            | "-X-DISCONTINUITY-SEQUENCE"
+            | "-X-PLAYLIST-TYPE"
+            | "-X-GAP"
+            | "-X-PROGRAM-DATE-TIME"
+            | "-X-DATERANGE"
+            | "-X-I-FRAMES-ONLY"
+            | "-X-PART"
+            | "-X-SKIP" => {
                 self.warn(name, "this tag belongs in a media playlist");
             }
             _ => {}
@@ -305,14 +328,16 @@ impl Reader {
             take(&mut m3u8_rs::parse_master_playlist_res(document.as_bytes()).ok()?)
         };
         let list = Attributes::read(value);
-        // Spaces after commas and empty values are no reason to refuse: write the list anew.
-        let written: Vec<String> =
-            list.iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(key, value)| {
-                    if list.is_quoted(key) { format!("{key}=\"{value}\"") } else { format!("{key}={value}") }
-                })
-                .collect();
+        // Spaces, empty values and missing or needless quotes are no reason to refuse: write the list anew.
+        let written: Vec<String> = list
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(key, value)| {
+                let value = if WHOLE.contains(&key) { leading_digits(value) } else { value };
+                let quoted = QUOTED.contains(&key) || list.is_quoted(key) && !UNQUOTED.contains(&key);
+                if quoted { format!("{key}=\"{value}\"") } else { format!("{key}={value}") }
+            })
+            .collect();
         if let Some(known) = read(&written.join(",")) {
             if list.damaged {
                 self.warn(name, "a part of the attribute list cannot be read");
@@ -320,7 +345,7 @@ impl Reader {
             return Some(known);
         }
         let key_of = |attribute: &str| attribute.split_once('=').map_or("", |(key, _)| key).to_owned();
-        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        let (mut kept, mut refused) = (Vec::<String>::new(), Vec::new());
         for attribute in written {
             let key = key_of(&attribute);
             let others =
@@ -328,14 +353,57 @@ impl Reader {
             let trial: Vec<String> = others.chain([attribute.clone()]).collect();
             if read(&trial.join(",")).is_some() { kept.push(attribute) } else { refused.push(key) }
         }
+        for default in required {
+            if !kept.iter().any(|attribute| key_of(attribute) == key_of(default)) {
+                refused.push(key_of(default));
+                kept.push((*default).to_owned());
+            }
+        }
+        refused.dedup();
         let result = read(&kept.join(","));
-        let what = if refused.is_empty() {
-            "an attribute is missing".to_owned()
-        } else {
-            format!("not readable: {}", refused.join(", "))
-        };
-        self.warn(name, if result.is_some() { what } else { format!("left out, {what}") });
+        let left_out = if result.is_some() { "" } else { "left out, " };
+        self.warn(name, format!("{left_out}missing or not readable: {}", refused.join(", ")));
         result
+    }
+}
+
+/// Attributes whose values are whole numbers; what follows the digits is passed over.
+const WHOLE: &[&str] = &["BANDWIDTH", "AVERAGE-BANDWIDTH"];
+/// Attributes that `m3u8-rs` wants without quotes.
+const UNQUOTED: &[&str] = &[
+    "BANDWIDTH",
+    "AVERAGE-BANDWIDTH",
+    "RESOLUTION",
+    "FRAME-RATE",
+    "HDCP-LEVEL",
+    "TYPE",
+    "DEFAULT",
+    "AUTOSELECT",
+    "FORCED",
+];
+/// Attributes that `m3u8-rs` wants with quotes.
+const QUOTED: &[&str] = &[
+    "CODECS",
+    "AUDIO",
+    "VIDEO",
+    "SUBTITLES",
+    "URI",
+    "GROUP-ID",
+    "NAME",
+    "LANGUAGE",
+    "ASSOC-LANGUAGE",
+    "CHANNELS",
+    "CHARACTERISTICS",
+    "INSTREAM-ID",
+    "DATA-ID",
+    "VALUE",
+];
+
+fn leading_digits(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    match text.get(..end) {
+        Some(digits) if !digits.is_empty() => digits,
+        _ => text,
     }
 }
 
@@ -370,8 +438,9 @@ impl From<AlternativeMedia> for Rendition {
     fn from(read: AlternativeMedia) -> Self {
         Self {
             kind: read.media_type.to_string(),
-            group_id: read.group_id,
-            name: read.name,
+            // A space stands for what is missing.
+            group_id: if read.group_id == " " { String::new() } else { read.group_id },
+            name: if read.name == " " { String::new() } else { read.name },
             language: read.language,
             assoc_language: read.assoc_language,
             default: read.default,

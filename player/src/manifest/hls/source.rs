@@ -99,7 +99,7 @@ impl HlsSource {
         body: &[u8],
     ) -> Result<SegmentIndex, ManifestError> {
         policy.check(url).map_err(|what| ManifestError::Forbidden { place: Default::default(), what })?;
-        let text = crate::manifest::decode(body)?.trim_start();
+        let text = crate::manifest::decode(body)?;
         if super::multivariant::is_multivariant(text) {
             return Err(ManifestError::malformed(
                 Default::default(),

@@ -169,8 +169,8 @@ pub struct PreloadHint {
     pub kind: String,
     /// As written.
     pub uri: String,
-    /// `BYTERANGE-START`.
-    pub byte_range_start: Option<u64>,
+    /// `BYTERANGE-START`, zero when absent.
+    pub byte_range_start: u64,
     /// `BYTERANGE-LENGTH`.
     pub byte_range_length: Option<u64>,
 }
@@ -229,19 +229,29 @@ impl MediaPlaylist {
         segment.keys.and_then(|at| self.keys.get(at as usize)).map_or(&[], Vec::as_slice)
     }
 
-    /// Each segment's program date and time: its own tag's, or the one before it plus the durations between.
+    /// Each segment's program date and time: its own tag's, or that of the tag before plus the durations
+    /// between; before the first tag, that tag's less the durations.
     pub fn program_date_times(&self) -> impl Iterator<Item = Option<WallClock>> + '_ {
-        let mut next: Option<(i64, u64)> = None;
+        let first = self.segments.iter().position(|segment| segment.program_date_time.is_some());
+        let lead = self.segments.get(..first.unwrap_or(0)).unwrap_or_default();
+        let lead = lead.iter().fold(0i64, |sum, segment| sum.saturating_add(signed(segment.duration)));
+        let date = first.and_then(|at| self.segments.get(at)?.program_date_time);
+        // Milliseconds of the last tag, and nanoseconds since.
+        let mut next = date.map(|date| (date.as_millis(), lead.saturating_neg()));
         self.segments.iter().map(move |segment| {
             if let Some(written) = segment.program_date_time {
                 next = Some((written.as_millis(), 0));
             }
             let now = next.map(|(millis, nanos)| {
-                let after = i64::try_from((nanos + 500_000) / 1_000_000).unwrap_or(i64::MAX);
+                let after = nanos.saturating_add(500_000).div_euclid(1_000_000);
                 WallClock::from_millis(millis.saturating_add(after))
             });
-            next = next.map(|(millis, nanos)| (millis, nanos.saturating_add(segment.duration)));
+            next = next.map(|(millis, nanos)| (millis, nanos.saturating_add(signed(segment.duration))));
             now
         })
     }
+}
+
+fn signed(nanos: u64) -> i64 {
+    i64::try_from(nanos).unwrap_or(i64::MAX)
 }

@@ -2,6 +2,7 @@
 //! value of another).
 
 use super::attributes::Attributes;
+use crate::manifest::ManifestError;
 use crate::manifest::policy::shown;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -64,35 +65,44 @@ impl Variables {
         Ok(())
     }
 
-    /// `line` with every `{$name}` replaced.
+    /// `line` with every `{$name}` of a defined variable replaced; other references stay as they are, and the
+    /// first of them is named in the second place.
     ///
     /// # Errors
     ///
-    /// The name that is not defined, or the place where the line would become too long.
-    pub fn substitute<'a>(&self, line: &'a str) -> Result<Cow<'a, str>, String> {
+    /// [`ManifestError::TooMany`] when the line would become too long.
+    pub fn substitute<'a>(&self, line: &'a str) -> Result<(Cow<'a, str>, Option<&'a str>), ManifestError> {
         if !line.contains("{$") {
-            return Ok(Cow::Borrowed(line));
+            return Ok((Cow::Borrowed(line), None));
         }
         let mut result = String::with_capacity(line.len());
+        let mut unknown = None;
         let mut rest = line;
         while let Some((before, after)) = rest.split_once("{$") {
             result.push_str(before);
-            match after.split_once('}') {
-                Some((name, after)) if !name.is_empty() && name.bytes().all(is_name) => {
-                    result.push_str(self.defined.get(name).ok_or(name)?);
+            rest = after;
+            let reference =
+                after.split_once('}').filter(|(name, _)| !name.is_empty() && name.bytes().all(is_name));
+            match reference.map(|(name, after)| (name, after, self.defined.get(name))) {
+                Some((_, after, Some(value))) => {
+                    result.push_str(value);
                     rest = after;
                 }
-                _ => {
+                Some((name, _, None)) => {
+                    unknown = unknown.or(Some(name));
                     result.push_str("{$");
-                    rest = after;
                 }
+                None => result.push_str("{$"),
             }
             if result.len() > EXPANDED_BYTES {
-                return Err("that makes the line too long".to_owned());
+                return Err(ManifestError::TooMany {
+                    what: "bytes in a line with its variables",
+                    max: EXPANDED_BYTES,
+                });
             }
         }
         result.push_str(rest);
-        Ok(Cow::Owned(result))
+        Ok((Cow::Owned(result), unknown))
     }
 
     /// The defined variables by name.
@@ -117,9 +127,9 @@ mod tests {
         variables.define(&Attributes::read("NAME=\"b\",VALUE=\"x\"")).unwrap();
         variables.define(&Attributes::read("IMPORT=\"i\"")).unwrap();
         variables.define(&Attributes::read("QUERYPARAM=\"token\"")).unwrap();
-        assert_eq!(variables.substitute("{$a}-{$b}-{$i}-{$token}").unwrap(), "{$b}-x-imported-{$a}");
-        assert_eq!(variables.substitute("{$ no}{$").unwrap(), "{$ no}{$");
-        assert!(variables.substitute("{$c}").is_err());
+        assert_eq!(variables.substitute("{$a}-{$b}-{$i}-{$token}").unwrap().0, "{$b}-x-imported-{$a}");
+        assert_eq!(variables.substitute("{$ no}{$").unwrap(), ("{$ no}{$".into(), None));
+        assert_eq!(variables.substitute("{$c}{$b}").unwrap(), ("{$c}x".into(), Some("c")));
         assert!(variables.define(&Attributes::read("NAME=\"a\",VALUE=\"again\"")).is_err());
         assert!(variables.define(&Attributes::read("IMPORT=\"none\"")).is_err());
     }
