@@ -43,8 +43,8 @@ pub struct Step {
     pub time_ms: f64,
     /// Milliseconds of that until the first bit.
     pub ttfb_ms: f64,
-    /// Whether it ended early.
-    pub abandoned: bool,
+    /// When it ended early: the quality wanted instead, −1 when a replacement came too late.
+    pub abandon_to: Option<i64>,
     /// Milliseconds that a full buffer held it back.
     pub full_buffer_wait_ms: f64,
     /// Milliseconds that the controller held it back.
@@ -297,7 +297,10 @@ impl Session<'_> {
             downloaded_bits: progress.received,
             time_ms: progress.time,
             ttfb_ms: progress.ttfb,
-            abandoned: progress.abandoned.is_some(),
+            abandon_to: progress.abandoned.map(|abandon| match abandon {
+                Abandon::Restart(quality) => quality as i64,
+                Abandon::TooLate => -1,
+            }),
             full_buffer_wait_ms,
             abr_wait_ms,
             buffer_after_ms: self.playback.level(),
