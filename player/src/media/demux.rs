@@ -143,10 +143,12 @@ impl Demuxer {
     ///
     /// # Errors
     /// Anything of [`MediaError`]; [`MediaError::Empty`] when there is no sample of the append's own track
-    /// (an absent muxed audio track is no error).
+    /// (an absent muxed audio track is no error, nor is muxed audio alone: a playlist need not say that it
+    /// has no pictures).
     pub fn demux(&mut self, append: &Append) -> Result<Demuxed, MediaError> {
         let demuxed = self.read(append.container, append.init.as_ref(), &append.data, Wanted::of(append))?;
-        if demuxed.track(append.track).samples.is_empty() {
+        let sound_instead = append.muxed_audio && !demuxed.audio.samples.is_empty();
+        if demuxed.track(append.track).samples.is_empty() && !sound_instead {
             return Err(MediaError::Empty);
         }
         Ok(demuxed)

@@ -15,6 +15,12 @@ const WRAP: i64 = (1 << 33) * PER_90K;
 /// the segment's duration when that is longer. Rounded durations in playlists add up to seconds over a
 /// title, hence not less.
 const TOLERANCE: Duration = Duration::from_secs(10);
+/// How far a segment may reach back behind the end of the one before it; a quarter of its duration when that
+/// is longer. Time stamps that go back further have started again without saying so.
+const OVERLAP: Duration = Duration::from_millis(300);
+/// How far the end of a discontinuity may lie from where the manifest puts it for the next one to begin just
+/// there, so that rounded durations neither cut pictures off nor leave holes.
+const SLACK: Duration = Duration::from_secs(1);
 /// Jumps remembered per discontinuity; the oldest is forgotten.
 const ANCHORS: usize = 64;
 
@@ -44,6 +50,17 @@ pub enum Mapping {
 pub struct TimeMapper {
     video_expected: bool,
     lines: Vec<Line>,
+    last: Option<Last>,
+}
+
+/// The end of the segment of a discontinuity that defined a mapping last.
+#[derive(Debug)]
+struct Last {
+    discontinuity: u64,
+    /// Where the manifest puts it.
+    nominal: MediaTime,
+    /// Where its samples end.
+    mapped: MediaTime,
 }
 
 /// Nanoseconds to add to media time, for the segments of one discontinuity or track.
@@ -78,6 +95,7 @@ impl TimeMapper {
     /// playlists does not add up.
     pub fn reset(&mut self) {
         self.lines.clear();
+        self.last = None;
     }
 
     /// Puts a segment on the presentation timeline.
@@ -90,8 +108,15 @@ impl TimeMapper {
         };
         let Some(start) = first.start() else { return Mapping::Ready(Mapped::default()) };
         let timescale = first.timescale;
-        let expected = i128::from(append.segment.start.as_nanos());
         let defines = append.track == ContentType::Video || !self.video_expected;
+        let before = self.last.as_ref().filter(|last| {
+            let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
+            let slack = last.mapped.since(last.nominal).max(last.nominal.since(last.mapped));
+            announced && last.nominal == append.segment.start && slack <= SLACK
+        });
+        let follows = before.is_some_and(|last| append.timing == Timing::Discontinuity(last.discontinuity));
+        let expected = before.map_or(append.segment.start, |last| last.mapped);
+        let expected = i128::from(expected.as_nanos());
         let (key, offset) = match append.timing {
             Timing::Offset { ticks, timescale } => (
                 Key::Offset(append.representation.period, append.track),
@@ -112,13 +137,15 @@ impl TimeMapper {
         };
         let span = nanos(append.segment.duration()).saturating_mul(2);
         let tolerance = i128::from(span.max(nanos(TOLERANCE)));
+        let overlap = i128::from((span / 8).max(nanos(OVERLAP)));
+        let fits = |distance: i128| distance.abs() <= tolerance && !(follows && distance < -overlap);
         let line = self.lines.iter().position(|line| line.key == key);
         let known = line.map(|place| &self.lines[place].anchors[..]).unwrap_or_default();
         let exact = matches!(append.timing, Timing::Offset { .. });
         let candidates = exact.then_some(0).into_iter().chain(known.iter().rev().copied());
         let best = candidates.min_by_key(|candidate| distance(*candidate).0.abs());
         let chosen = match best {
-            Some(candidate) if distance(candidate).0.abs() <= tolerance => candidate + distance(candidate).1,
+            Some(candidate) if fits(distance(candidate).0) => candidate + distance(candidate).1,
             None if !defines => return Mapping::NotYet(demuxed),
             _ => {
                 let anchor = expected - offset.apply(start, timescale);
@@ -128,7 +155,16 @@ impl TimeMapper {
                 anchor
             }
         };
-        Mapping::Ready(shift(append, demuxed, Offset { nanos: chosen, ..offset }))
+        let mapped = shift(append, demuxed, Offset { nanos: chosen, ..offset });
+        if let Timing::Discontinuity(discontinuity) = append.timing
+            && defines
+        {
+            let samples = if mapped.video.is_empty() { &mapped.audio } else { &mapped.video };
+            let end = samples.iter().map(|sample| sample.pts + sample.duration).max();
+            let nominal = append.segment.end;
+            self.last = end.map(|mapped| Last { discontinuity, nominal, mapped });
+        }
+        Mapping::Ready(mapped)
     }
 
     fn remember(&mut self, key: Key, anchor: i128) {
@@ -364,6 +400,32 @@ mod tests {
         assert_eq!(place(&mut mapper, 4, 9_000), Some(4));
         assert_eq!(place(&mut mapper, 8, 9_005), Some(9), "a second more is no jump");
         assert_eq!(place(&mut mapper, 0, 100), Some(0), "back before the jump");
+    }
+
+    #[test]
+    fn time_stamps_that_start_again_go_on() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let mut place = |start: i64, media: i64| {
+            let append = append(ContentType::Video, start, timing);
+            first(mapper.map(&append, video(media, 1_000))).map(|nanos| nanos / 1_000_000)
+        };
+        assert_eq!(place(0, 1_400), Some(0));
+        // The same file again, where the one before ends after two samples of 40 ms.
+        assert_eq!(place(4_000, 1_400), Some(4_000));
+        assert_eq!(place(8_000, 5_400), Some(8_000));
+    }
+
+    #[test]
+    fn a_discontinuity_begins_where_the_one_before_ends() {
+        let mut mapper = TimeMapper::new();
+        let mut place = |start: i64, media: i64, number: u64| {
+            let append = append(ContentType::Video, start, Timing::Discontinuity(number));
+            first(mapper.map(&append, video(media, 1_000))).map(|nanos| nanos / 1_000_000)
+        };
+        assert_eq!(place(0, 3_960, 0), Some(0));
+        assert_eq!(place(4_000, 7_960, 0), Some(4_000), "ends 40 ms after 4 s");
+        assert_eq!(place(8_000, 100, 1), Some(8_000), "too far from there to touch it");
     }
 
     #[test]

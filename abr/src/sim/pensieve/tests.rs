@@ -1,0 +1,1 @@
+//! Tests of the Pensieve environment against every recorded chunk.

@@ -1,0 +1,1 @@
+//! Tests of the Sabre player against every recorded request.
