@@ -76,20 +76,20 @@ impl Pssh {
     }
 }
 
-/// Reads concatenated `pssh` boxes. Other boxes between them are passed over.
+/// Reads concatenated `pssh` boxes. Other boxes between them are passed over, and so are bytes behind the
+/// first of them that are no box: manifests in use have such.
 ///
 /// # Errors
-/// [`CdmError::InitData`] when a box is cut off or too many come.
+/// [`CdmError::InitData`] when the first box is cut off, a header is damaged or too many come.
 pub fn parse(mut data: &[u8]) -> Result<Vec<Pssh>, CdmError> {
     let cut = CdmError::InitData("a box is cut off");
     let mut list = Vec::new();
     while !data.is_empty() {
-        let header = data.first_chunk::<8>().ok_or_else(|| cut.clone())?;
-        let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        let size = if size == 0 { data.len() } else { size };
-        let found = data.get(..size).filter(|found| found.len() >= 8).ok_or_else(|| cut.clone())?;
-        if &header[4..] == b"pssh" {
-            list.push(parse_one(&found[8..]).ok_or_else(|| cut.clone())?);
+        let Some((kind, body, size)) = first_box(data) else {
+            return if list.is_empty() { Err(cut) } else { Ok(list) };
+        };
+        if &kind == b"pssh" {
+            list.push(parse_one(body).ok_or_else(|| cut.clone())?);
         }
         if list.len() > LIMIT {
             return Err(CdmError::InitData("too many boxes"));
@@ -97,6 +97,16 @@ pub fn parse(mut data: &[u8]) -> Result<Vec<Pssh>, CdmError> {
         data = &data[size..];
     }
     Ok(list)
+}
+
+/// Type, contents and size of the box at the start of `data`.
+fn first_box(data: &[u8]) -> Option<([u8; 4], &[u8], usize)> {
+    let [a, b, c, d, kind @ ..] = *data.first_chunk::<8>()?;
+    let size = match u32::from_be_bytes([a, b, c, d]) as usize {
+        0 => data.len(),
+        size => size,
+    };
+    Some((kind, data.get(8..size)?, size))
 }
 
 fn parse_one(body: &[u8]) -> Option<Pssh> {

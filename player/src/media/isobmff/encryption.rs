@@ -138,7 +138,7 @@ pub(super) struct Samples<'a> {
     track_groups: &'a [Defaults],
     own_groups: Vec<Defaults>,
     /// Runs of (samples, description), as `sbgp` has them.
-    runs: Vec<(u32, u32)>,
+    runs: std::iter::Peekable<std::vec::IntoIter<(u32, u32)>>,
     auxiliary: Option<Auxiliary<'a>>,
 }
 
@@ -222,12 +222,13 @@ impl<'a> Samples<'a> {
             next: 0,
         });
         let own_groups = parse_groups(traf)?;
-        Ok(Self { defaults, track_groups, own_groups, runs, auxiliary })
+        Ok(Self { defaults, track_groups, own_groups, runs: runs.into_iter().peekable(), auxiliary })
     }
 
     /// The encryption of the next sample, `None` for a clear one.
     pub(super) fn next(&mut self) -> Result<Option<Arc<SampleProtection>>, MediaError> {
-        let group = match self.runs.iter_mut().find(|(left, _)| *left > 0) {
+        while self.runs.next_if(|(left, _)| *left == 0).is_some() {}
+        let group = match self.runs.peek_mut() {
             Some((left, description)) => {
                 *left -= 1;
                 *description

@@ -192,8 +192,8 @@ fn fragments_follow_one_another() {
     assert_eq!(demuxed.audio.samples[3].pts, 2_048);
 }
 
-#[test]
-fn a_plain_file_is_read_by_its_tables() {
+/// A file without fragments: three pictures in two chunks.
+fn plain_file() -> Vec<u8> {
     let build = |offset: u32| {
         let tables = [
             full(b"stts", 0, 0, &[&words(&[1, 3, 5])]),
@@ -210,7 +210,12 @@ fn a_plain_file_is_read_by_its_tables() {
     };
     let offset = build(0).len() as u32 + 8;
     let media: Vec<u8> = (0u8..14).collect();
-    let file = [build(offset), mp4(b"mdat", &[&media])].concat();
+    [build(offset), mp4(b"mdat", &[&media])].concat()
+}
+
+#[test]
+fn a_plain_file_is_read_by_its_tables() {
+    let file = plain_file();
     let demuxed = demux(None, &Bytes::from(file), Wanted::ALL).unwrap();
     let seen: Vec<_> = demuxed.video.samples.iter().map(|s| (s.pts, s.keyframe, s.data.to_vec())).collect();
     assert_eq!(seen, [(5, true, vec![0, 1]), (5, false, vec![2, 3, 4]), (10, false, vec![10, 11, 12, 13]),]);
@@ -240,17 +245,21 @@ fn overlapping_samples_are_refused() {
     ));
 }
 
+/// `bytes` with the count in the first box of a kind set to the largest value.
+fn with_huge_count(mut bytes: Vec<u8>, kind: &[u8; 4]) -> Vec<u8> {
+    let place = bytes.windows(4).position(|window| window == kind).unwrap() + 8;
+    bytes[place..place + 4].copy_from_slice(&[0xff; 4]);
+    bytes
+}
+
 #[test]
-fn huge_counts_reserve_nothing() {
-    for (kind, limit_says) in [(b"trun", true), (b"elst", false)] {
-        let mut bytes = if limit_says { fragment(0, 0) } else { init() };
-        let place = bytes.windows(4).position(|window| window == kind).unwrap() + 8;
-        bytes[place..place + 4].copy_from_slice(&[0xff; 4]);
-        let result = if limit_says { read(&init(), bytes) } else { read(&bytes, fragment(0, 0)) };
-        if limit_says {
-            assert!(matches!(result, Err(MediaError::TooMany { .. })));
-        }
-    }
+fn huge_counts_are_refused() {
+    let runs = read(&init(), with_huge_count(fragment(0, 0), b"trun"));
+    assert!(matches!(runs, Err(MediaError::TooMany { .. })));
+    // The first edit of the list is all that is read of it.
+    assert!(read(&with_huge_count(init(), b"elst"), fragment(0, 0)).is_ok());
+    let entries = read(&with_huge_count(plain_file(), b"stts"), Vec::new());
+    assert!(matches!(entries, Err(MediaError::Malformed { .. })));
 }
 
 #[test]
@@ -269,25 +278,89 @@ fn impossible_sizes_are_refused() {
     ));
 }
 
-#[test]
-fn encryption_is_described() {
+/// The entry of an encrypted track.
+fn encv() -> Vec<u8> {
     let tenc = full(b"tenc", 1, 0, &[&[0, 0x19, 1, 0], &[7; 16], &[16], &[9; 16]]);
     let schm = full(b"schm", 0, 0, &[b"cbcs\0\x01\0\0"]);
     let sinf = mp4(b"sinf", &[&mp4(b"frma", &[b"avc1"]), &schm, &mp4(b"schi", &[&tenc])]);
-    let mut entry = avc1();
-    entry[4..8].copy_from_slice(b"encv");
-    entry.extend(&sinf);
-    let size = (entry.len() as u32).to_be_bytes();
-    entry[..4].copy_from_slice(&size);
-    let track =
-        TrackParts { id: 1, handler: *b"vide", timescale: 25, edits: Vec::new(), entry, tables: Vec::new() };
-    let movie = parse_init(&moov(&[track])).unwrap();
-    let format = &movie.tracks[0].formats[0];
+    let body = avc1().split_off(8);
+    mp4(b"encv", &[&body, &sinf])
+}
+
+fn encrypted_init() -> Vec<u8> {
+    moov(&[TrackParts {
+        id: 1,
+        handler: *b"vide",
+        timescale: 25,
+        edits: Vec::new(),
+        entry: encv(),
+        tables: Vec::new(),
+    }])
+}
+
+#[test]
+fn encryption_is_described() {
+    let demuxed = read(&encrypted_init(), fragment(0, 0)).unwrap();
+    let format = &demuxed.video.samples[0].format;
     assert_eq!(format.codec, Codec::H264);
     let protection = format.protection.as_ref().unwrap();
     assert_eq!(protection.scheme.0, *b"cbcs");
     assert_eq!((protection.crypt_blocks, protection.skip_blocks, protection.iv_size), (1, 9, 0));
-    assert_eq!(protection.constant_iv.as_deref(), Some(&[9u8; 16][..]));
+    let sample = demuxed.video.samples[2].protection.as_ref().unwrap();
+    assert_eq!((&sample.iv[..], sample.kid), (&[9; 16][..], [7; 16]));
+    assert!(sample.subsamples.is_empty());
+}
+
+#[test]
+fn groups_and_subsamples_say_otherwise() {
+    // The second sample is clear, the third has its own key and vector.
+    let groups =
+        full(b"sgpd", 1, 0, &[b"seig", &words(&[20, 2]), &[0, 0, 0, 0], &[0; 16], &[0, 0, 1, 8], &[5; 16]]);
+    let runs = full(b"sbgp", 0, 0, &[b"seig", &words(&[3, 1, 0, 1, 0x1_0001, 1, 0x1_0002])]);
+    let sizes = full(b"saiz", 0, 0, &[&[0], &words(&[3]), &[8, 0, 22]]);
+    let subsamples = [
+        &[0, 1, 0, 1],
+        &words(&[4])[..],
+        &[4; 8],
+        &[0, 2, 0, 0],
+        &words(&[1])[..],
+        &[0, 0],
+        &words(&[0])[..],
+    ]
+    .concat();
+    let senc = full(b"senc", 0, 2, &[&words(&[3]), &subsamples]);
+    let build = |offset: u32| {
+        let traf = mp4(
+            b"traf",
+            &[
+                &full(b"tfhd", 0, 0x2_0018, &[&words(&[1, 1, 5])]),
+                &full(b"trun", 0, 1, &[&words(&[3, offset])]),
+                &groups,
+                &runs,
+                &sizes,
+                &senc,
+            ],
+        );
+        mp4(b"moof", &[&traf])
+    };
+    let data = [build(build(0).len() as u32 + 8), mp4(b"mdat", &[&[0; 15]])].concat();
+    let demuxed = read(&encrypted_init(), data).unwrap();
+    let protections: Vec<_> =
+        demuxed.video.samples.iter().map(|sample| sample.protection.as_deref()).collect();
+    assert_eq!(protections[0].unwrap().subsamples, [(1, 4)]);
+    assert_eq!(&protections[0].unwrap().iv[..], &[9; 16]);
+    assert_eq!(protections[1], None);
+    let third = protections[2].unwrap();
+    assert_eq!((third.kid, &third.iv[..], third.crypt_blocks), ([5; 16], &[4; 8][..], 0));
+    assert_eq!(third.subsamples, [(0, 1), (0, 0)]);
+}
+
+#[test]
+fn a_new_description_in_mid_file_holds_from_there_on() {
+    let file = [init(), fragment(0, 0), encrypted_init(), fragment(3, 0)].concat();
+    let demuxed = demux(None, &Bytes::from(file), Wanted::ALL).unwrap();
+    let seen: Vec<_> = demuxed.video.samples.iter().map(|s| s.format.protection.is_some()).collect();
+    assert_eq!(seen, [false, false, false, true, true, true]);
 }
 
 proptest! {

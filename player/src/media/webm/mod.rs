@@ -67,18 +67,32 @@ pub(super) fn demux(init: Option<&Bytes>, data: &Bytes, wanted: Wanted) -> Resul
     }
     let mut blocks = Vec::new();
     let mut cluster = 0u64;
+    let mut frames = 0;
     for element in Elements::flat(data) {
         let element = element?;
-        match element.id {
-            id::CLUSTER => cluster = 0,
-            id::CLUSTER_TIMESTAMP => cluster = element.unsigned(),
-            id::SIMPLE_BLOCK => blocks.push(Block::simple(&element, cluster)?),
-            id::BLOCK_GROUP => blocks.extend(Block::group(&element, cluster)?),
-            _ => head.take(&element)?,
-        }
-        if blocks.len() > limits::SAMPLES {
+        let block = match element.id {
+            id::SIMPLE_BLOCK => Some(Block::simple(&element, cluster)?),
+            id::BLOCK_GROUP => Block::group(&element, cluster)?,
+            id::CLUSTER => {
+                cluster = 0;
+                None
+            }
+            id::CLUSTER_TIMESTAMP => {
+                cluster = element.unsigned();
+                None
+            }
+            _ => {
+                head.take(&element)?;
+                None
+            }
+        };
+        let Some(block) = block else { continue };
+        // Even empty frames, of which a block may hold 256, count.
+        frames += block.frames.len();
+        if frames > limits::SAMPLES {
             return Err(MediaError::TooMany { what: "samples of a segment", limit: limits::SAMPLES });
         }
+        blocks.push(block);
     }
     if head.tracks.is_empty() {
         return Err(MediaError::NoInit);
