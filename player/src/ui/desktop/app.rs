@@ -14,6 +14,7 @@ use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use winit::application::ApplicationHandler;
 use winit::dpi::LogicalSize;
@@ -86,8 +87,13 @@ pub(super) struct App {
     /// When to draw without any event, as of the last look.
     alarm: Option<Instant>,
     hidden: bool,
+    /// Whether the pointer is hidden with the controls.
+    pointer_hidden: bool,
+    /// The size that the session was told last.
+    told: Option<(u32, u32)>,
     losses: Vec<Instant>,
     saved: (mpsc::Sender<String>, mpsc::Receiver<String>),
+    saving: Vec<JoinHandle<()>>,
     finished: Option<Result<(), Error>>,
     failure: Option<Error>,
 }
@@ -114,15 +120,22 @@ impl App {
             again: None,
             alarm: None,
             hidden: false,
+            pointer_hidden: false,
+            told: None,
             losses: Vec::new(),
             saved: mpsc::channel(),
+            saving: Vec::new(),
             finished: None,
             failure: None,
         }
     }
 
-    /// How it went.
+    /// How it went. Waits for pictures that are being saved.
     pub(super) fn end(self) -> Result<Timings, Error> {
+        for thread in self.saving {
+            // A panic there has been reported by the thread itself.
+            let _ = thread.join();
+        }
         match (self.failure, self.finished) {
             (Some(failure), _) | (None, Some(Err(failure))) => Err(failure),
             (None, Some(Ok(())) | None) => Ok(self.output.timings),
@@ -160,9 +173,11 @@ impl App {
         }
     }
 
-    fn tell_size(&self) {
+    fn tell_size(&mut self) {
         let (width, height) = if self.hidden { (0, 0) } else { self.output.window };
-        (self.handles.commands)(UiCommand::Surface { width, height });
+        if self.told.replace((width, height)) != Some((width, height)) {
+            (self.handles.commands)(UiCommand::Surface { width, height });
+        }
     }
 
     /// Ends the loop with `error`.
@@ -205,10 +220,8 @@ impl App {
         let range = if color.full_range { "full" } else { "limited" };
         self.output.picture =
             format!("{}×{}  {:?}  {:?} {range}", picture.width, picture.height, picture.format, color.matrix);
-        if self.options.screenshot.as_ref().is_some_and(|(_, at)| frame.end > *at) {
-            if let Some((path, _)) = self.options.screenshot.take() {
-                self.save(&frame, path);
-            }
+        if let Some((path, _)) = self.options.screenshot.take_if(|(_, at)| frame.end > *at) {
+            self.save(&frame, path);
         }
         self.frame = Some(frame);
         true
@@ -246,7 +259,7 @@ impl App {
     }
 
     /// Writes a frame in the background and says so when it is done.
-    fn save(&self, frame: &Frame, path: PathBuf) {
+    fn save(&mut self, frame: &Frame, path: PathBuf) {
         let (picture, said, wake) = (Arc::clone(&frame.picture), self.saved.0.clone(), self.wake.clone());
         let work = move || {
             let text = match RgbaImage::from_picture(&picture).write_png(&path) {
@@ -256,8 +269,14 @@ impl App {
             let _ = said.send(text);
             wake.wake();
         };
-        if std::thread::Builder::new().name("screenshot".into()).spawn(work).is_err() {
-            let _ = self.saved.0.send("The picture could not be saved: no thread".into());
+        match std::thread::Builder::new().name("screenshot".into()).spawn(work) {
+            Ok(thread) => {
+                self.saving.retain(|thread| !thread.is_finished());
+                self.saving.push(thread);
+            }
+            Err(error) => {
+                self.view.say(format!("The picture could not be saved: {error}"), self.started.elapsed())
+            }
         }
     }
 
@@ -282,6 +301,12 @@ impl App {
             stage.gui.run(&stage.host.window, |ui| actions = overlay::draw(ui, &scene));
         } else {
             stage.gui.rest();
+        }
+        // After egui, which sets the pointer's shape.
+        let hide = !self.view.controls(&self.status, now) && self.view.error().is_none();
+        if hide != self.pointer_hidden {
+            self.pointer_hidden = hide;
+            stage.host.window.set_cursor_visible(!hide);
         }
         let size = stage.screen.size();
         let (gui, picture) = (&mut stage.gui, self.frame.as_ref().map(|frame| &frame.picture));
@@ -364,10 +389,10 @@ impl App {
 
 impl ApplicationHandler<()> for App {
     fn resumed(&mut self, events: &ActiveEventLoop) {
-        if self.stage.is_none() {
-            if let Err(error) = self.open(events) {
-                self.give_up(events, error);
-            }
+        if self.stage.is_none()
+            && let Err(error) = self.open(events)
+        {
+            self.give_up(events, error);
         }
     }
 
@@ -380,11 +405,11 @@ impl ApplicationHandler<()> for App {
     fn window_event(&mut self, events: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         let now = self.now();
         // Keys go by the key table alone: egui would take some of them for itself.
-        if !matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::RedrawRequested) {
-            if let Some(stage) = &mut self.stage {
-                self.dirty |=
-                    stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
-            }
+        if !matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::RedrawRequested)
+            && let Some(stage) = &mut self.stage
+        {
+            self.dirty |=
+                stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
         }
         match event {
             WindowEvent::RedrawRequested => self.draw(events),
@@ -429,10 +454,8 @@ impl ApplicationHandler<()> for App {
             self.dirty |= self.take();
         }
         self.dirty |= self.alarm.is_some_and(|at| at <= now) || due.is_some_and(|due| due <= now);
-        if self.dirty && !self.hidden {
-            if let Some(stage) = &self.stage {
-                stage.host.window.request_redraw();
-            }
+        if let Some(stage) = self.stage.as_ref().filter(|_| self.dirty && !self.hidden) {
+            stage.host.window.request_redraw();
         }
         self.alarm = self.next_alarm().filter(|_| !self.hidden);
         let overdue = due.map(|due| if due <= now { due + OVERDUE } else { due });
