@@ -111,11 +111,13 @@ impl TimeMapper {
         let defines = append.track == ContentType::Video || !self.video_expected;
         let before = self.last.as_ref().filter(|last| {
             let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
-            let slack = last.mapped.since(last.nominal).max(last.nominal.since(last.mapped));
-            announced && last.nominal == append.segment.start && slack <= SLACK
+            announced && last.nominal == append.segment.start
         });
         let follows = before.is_some_and(|last| append.timing == Timing::Discontinuity(last.discontinuity));
-        let expected = before.map_or(append.segment.start, |last| last.mapped);
+        let close = |last: &&Last| {
+            last.mapped.since(last.nominal).max(last.nominal.since(last.mapped)) <= SLACK
+        };
+        let expected = before.filter(close).map_or(append.segment.start, |last| last.mapped);
         let expected = i128::from(expected.as_nanos());
         let (key, offset) = match append.timing {
             Timing::Offset { ticks, timescale } => (
