@@ -105,7 +105,10 @@ impl Resolver {
             for (number, representation) in set.representations.iter().enumerate() {
                 let locations = self.bases(&set_bases, &representation.base_urls);
                 let common = common(set, representation);
-                let effective = segments(&period.segments, &set.segments, &representation.segments);
+                let mut effective = segments(&period.segments, &set.segments, &representation.segments);
+                if is_standalone_text(&common) {
+                    effective.ignore_offset();
+                }
                 // Segments end with the period's own duration where the next period starts later.
                 let own = period.duration.map(abr::time::nanos);
                 let span = span.map(|(start, end)| {
@@ -174,6 +177,13 @@ impl Resolver {
         }
         Ok(index)
     }
+}
+
+/// Text that is not in a container; players shall ignore the presentation time offset of such (DASH-IF
+/// timing model, standalone text timing).
+fn is_standalone_text(common: &Common) -> bool {
+    let mime = common.mime_type.as_deref().unwrap_or_default();
+    matches!(mime.split(';').next().unwrap_or_default().trim(), "application/ttml+xml" | "text/vtt")
 }
 
 fn protection(common: &Common) -> Vec<Protection> {

@@ -6,6 +6,7 @@ mod lint;
 pub mod media;
 pub mod multivariant;
 mod source;
+mod tags;
 mod types;
 pub mod variables;
 
