@@ -45,18 +45,6 @@ pub(super) fn segments(period: &Levels, set: &Levels, representation: &Levels) -
     Effective::Nothing
 }
 
-impl Effective {
-    /// Forgets `@presentationTimeOffset`.
-    pub(super) fn ignore_offset(&mut self) {
-        match self {
-            Self::Template(info) | Self::List(info) | Self::Base(info) => {
-                info.presentation_time_offset = None
-            }
-            Self::Nothing => {}
-        }
-    }
-}
-
 impl SegmentInfo {
     fn complete_from(&mut self, above: &Self) {
         fn fill<T: Clone>(target: &mut Option<T>, above: &Option<T>) {

@@ -105,10 +105,7 @@ impl Resolver {
             for (number, representation) in set.representations.iter().enumerate() {
                 let locations = self.bases(&set_bases, &representation.base_urls);
                 let common = common(set, representation);
-                let mut effective = segments(&period.segments, &set.segments, &representation.segments);
-                if is_standalone_text(&common) {
-                    effective.ignore_offset();
-                }
+                let effective = segments(&period.segments, &set.segments, &representation.segments);
                 // Segments end with the period's own duration where the next period starts later.
                 let own = period.duration.map(abr::time::nanos);
                 let span = span.map(|(start, end)| {
@@ -125,6 +122,7 @@ impl Resolver {
                     init: layout.init,
                     media: layout.media,
                     scale: layout.scale,
+                    standalone_text: is_standalone_text(&common),
                     protection: protection(&common),
                 };
                 let index = match span {
@@ -179,8 +177,7 @@ impl Resolver {
     }
 }
 
-/// Text that is not in a container; players shall ignore the presentation time offset of such (DASH-IF
-/// timing model, standalone text timing).
+/// Whether it is text that is not in a container.
 fn is_standalone_text(common: &Common) -> bool {
     let mime = common.mime_type.as_deref().unwrap_or_default();
     matches!(mime.split(';').next().unwrap_or_default().trim(), "application/ttml+xml" | "text/vtt")

@@ -76,3 +76,6 @@ pub(super) fn read(url: &Url, text: &str) -> Result<Title, ManifestError> {
         build::media(url, policy, playlist)
     }
 }
+
+#[cfg(test)]
+mod differential;
