@@ -108,12 +108,14 @@ impl Optimum {
 pub fn optimum(problem: &Problem<'_>, cell_s: f64) -> Optimum {
     let bound = Bound::new(problem);
     let segments = problem.title.segments();
-    let quick = Limits { cell_s: QUICK_CELL_S, keep: Keep::Real, more_stall_s: QUICK_MORE_STALL_S, known: None };
+    let quick =
+        Limits { cell_s: QUICK_CELL_S, keep: Keep::Real, more_stall_s: QUICK_MORE_STALL_S, known: None };
     let lowest = || vec![0; segments];
     let mut plan = play(problem, &search(problem, quick).map_or_else(lowest, |found| found.qualities));
     for cell_s in [f64::max(cell_s, QUICK_CELL_S / 3.0), cell_s] {
         let worth = plan.score * segments as f64;
-        let exact = Limits { cell_s, keep: Keep::Real, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
+        let exact =
+            Limits { cell_s, keep: Keep::Real, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
         if let Some(found) = search(problem, exact) {
             let better = play(problem, &found.qualities);
             if better.score > plan.score {
@@ -123,7 +125,8 @@ pub fn optimum(problem: &Problem<'_>, cell_s: f64) -> Optimum {
     }
     // A hair below, so that rounding drops no plan that is as good.
     let worth = plan.score * segments as f64 - 1e-9;
-    let exact = Limits { cell_s, keep: Keep::Best, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
+    let exact =
+        Limits { cell_s, keep: Keep::Best, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
     let upper = search(problem, exact).map_or(plan.score, |found| found.worth / segments as f64);
     Optimum { upper: upper.max(plan.score), plan }
 }

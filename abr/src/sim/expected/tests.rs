@@ -59,7 +59,8 @@ fn other_tables_and_rows_are_refused_with_a_reason() {
         assert_eq!((outcome.rows, outcome.equal, outcome.differing), (1, 0, 1));
         assert!(outcome.differences[0].what.contains(reason), "{:?}", outcome.differences);
     }
-    let named = reproduce_text("other_fcc-hd.csv", &format!("{head}sabre-bbb,-a bola,trace0003,25000\n")).unwrap();
+    let named =
+        reproduce_text("other_fcc-hd.csv", &format!("{head}sabre-bbb,-a bola,trace0003,25000\n")).unwrap();
     assert_eq!(named.equal, 1, "the file's name tells the set");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -44,7 +44,12 @@ impl Link {
         let spent = (!same).then(|| {
             let mut sum = 0.0;
             let shares = trace.periods.iter().map(|p| p.duration_ms / p.latency_ms.max(1e-6));
-            shares.map(|share| { sum += share; sum }).collect()
+            shares
+                .map(|share| {
+                    sum += share;
+                    sum
+                })
+                .collect()
         });
         link.latency = Latency::OnClock { constant: first / 1000.0, spent };
         link

@@ -3,7 +3,7 @@
 use super::controller::{Controller, Ladder, Report, View, controller};
 use super::estimator::{Estimate, Estimator};
 use super::figures::{Figure, Figures};
-use super::network::{Abandon, Network, Progress};
+use super::network::{Abandon, Network, Progress, Rule};
 use super::options::{Options, Replacement};
 use super::playback::Playback;
 use crate::sim::title::{MAX_SEGMENTS, Title};
@@ -232,12 +232,11 @@ impl Session<'_> {
             let back = replace.unwrap_or(0) as f64;
             (level - ladder.segment_ms * back <= 0.0).then_some(Abandon::TooLate)
         };
-        let rule: Option<&mut dyn FnMut(&Progress, f64) -> Option<Abandon>> =
-            match (self.options.no_abandonment, replace) {
-                (true, _) => None,
-                (false, None) => Some(&mut by_controller),
-                (false, Some(_)) => Some(&mut by_replacement),
-            };
+        let rule: Option<Rule<'_>> = match (self.options.no_abandonment, replace) {
+            (true, _) => None,
+            (false, None) => Some(&mut by_controller),
+            (false, Some(_)) => Some(&mut by_replacement),
+        };
         self.network.request(size, quality, level, rule, &mut self.playback)
     }
 
