@@ -281,6 +281,11 @@ impl View {
         self.error = Some(error);
     }
 
+    /// Notes that playback is under way again; says whether there was an error before.
+    pub fn recover(&mut self) -> bool {
+        self.error.take().is_some()
+    }
+
     /// What ended playback.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

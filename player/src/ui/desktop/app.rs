@@ -12,6 +12,7 @@ use crate::ui::action::{Action, UiCommand};
 use crate::ui::history::{self, History};
 use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
+use abr::protocol::Phase;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -28,6 +29,8 @@ const AGAIN: Duration = Duration::from_millis(16);
 /// A frame that nobody asked for after this long is taken without being drawn: the window is hidden, and
 /// the queue must go on.
 const OVERDUE: Duration = Duration::from_millis(100);
+/// How long a session may take to begin another attempt before its old error is shown again.
+const RETRY_PATIENCE: Duration = Duration::from_secs(1);
 /// A device may be lost this often within [`DEVICE_PATIENCE`].
 const DEVICES: usize = 3;
 const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
@@ -78,6 +81,8 @@ pub(super) struct App {
     history: History,
     output: Output,
     frame: Option<Frame>,
+    /// Whether `frame` has yet to be shown.
+    fresh: bool,
     modifiers: ModifiersState,
     /// Hundredths of a notch of the wheel that did not make a whole one yet.
     wheel: (f64, f64),
@@ -95,6 +100,8 @@ pub(super) struct App {
     saved: (mpsc::Sender<String>, mpsc::Receiver<String>),
     saving: Vec<JoinHandle<()>>,
     finished: Option<Result<(), Error>>,
+    /// When the user asked for another attempt that is not under way yet.
+    retried: Option<Duration>,
     failure: Option<Error>,
 }
 
@@ -114,6 +121,7 @@ impl App {
             history: History::default(),
             output: Output::default(),
             frame: None,
+            fresh: false,
             modifiers: ModifiersState::empty(),
             wheel: (0.0, 0.0),
             dirty: true,
@@ -126,6 +134,7 @@ impl App {
             saved: mpsc::channel(),
             saving: Vec::new(),
             finished: None,
+            retried: None,
             failure: None,
         }
     }
@@ -197,7 +206,15 @@ impl App {
             self.view.say(text, now + crate::ui::view::TOAST_STAYS);
             self.dirty = true;
         }
-        if self.finished.is_none() {
+        let over = matches!(self.status.phase, Phase::Ended | Phase::Failed);
+        if !over {
+            // Played again, or tried again with success.
+            self.finished = None;
+            self.retried = None;
+            self.dirty |= self.view.recover();
+        }
+        let trying = self.retried.is_some_and(|at| now < at + RETRY_PATIENCE);
+        if self.finished.is_none() && !trying {
             self.finished = (self.handles.finished)();
             match &self.finished {
                 Some(Ok(())) if self.options.close_at_end => events.exit(),
@@ -224,6 +241,7 @@ impl App {
             self.save(&frame, path);
         }
         self.frame = Some(frame);
+        self.fresh = true;
         true
     }
 
@@ -239,6 +257,7 @@ impl App {
                 }
                 Effect::Send(UiCommand::Retry) => {
                     self.finished = None;
+                    self.retried = Some(now);
                     (self.handles.commands)(UiCommand::Retry);
                 }
                 Effect::Send(command) => (self.handles.commands)(command),
@@ -282,7 +301,10 @@ impl App {
 
     fn draw(&mut self, events: &ActiveEventLoop) {
         self.look(events);
-        self.take();
+        // A frame that was taken is shown, even if the next one is due by now.
+        if !self.fresh {
+            self.take();
+        }
         self.dirty = false;
         self.again = None;
         let now = self.now();
@@ -314,7 +336,7 @@ impl App {
             gui.paint(gpu, encoder, view, size);
         });
         match shown {
-            Ok(Shown::Presented) => {}
+            Ok(Shown::Presented) => self.fresh = false,
             Ok(Shown::Later) => self.again = Some(Instant::now() + AGAIN),
             Ok(Shown::Hidden) => self.again = Some(Instant::now() + OVERDUE),
             Err(error) if error.code == Code::DeviceLost => self.rebuild(events, error),
@@ -399,6 +421,9 @@ impl ApplicationHandler<()> for App {
     fn user_event(&mut self, events: &ActiveEventLoop, (): ()) {
         if self.wake.take() {
             self.look(events);
+            // The first frame after a start or seek is due while the clock is held, when nothing else
+            // would ask for it.
+            self.dirty |= !self.fresh && self.take();
         }
     }
 
