@@ -6,15 +6,22 @@
 //! Modules from low to high; each uses only those above it.
 
 pub mod limits;
-pub mod manifest;
-pub mod net;
-pub mod media;
 pub mod frame;
 pub mod pipeline;
+pub mod manifest;
+pub mod inspect;
+pub mod net;
+pub mod media;
 #[cfg(feature = "media")]
 pub mod decode;
 #[cfg(feature = "media")]
 pub mod render;
 pub mod status;
+pub mod demo;
+pub mod process;
+pub mod events;
+pub mod driver;
 #[cfg(feature = "desktop")]
 pub mod ui;
+#[cfg(feature = "desktop")]
+pub mod cli;
