@@ -134,7 +134,7 @@ impl VideoDecoder {
             mailbox,
             inside: Mutex::new(Inside { lane: frames.open(), fed: BTreeMap::new() }),
         });
-        let built = build(chain, &caps, &shared);
+        let built = build(chain, format, &caps, &shared);
         let (pipeline, src) = built.inspect_err(|_| frames.close(shared.inside().lane))?;
         let decoder = Self { pipeline, src, shared, chain, format: Arc::clone(format) };
         if decoder.pipeline.set_state(gst::State::Playing).is_err() {
@@ -256,6 +256,7 @@ fn from_gst(time: gst::ClockTime) -> Option<MediaTime> {
 
 fn build(
     chain: Chain,
+    format: &SampleFormat,
     caps: &gst::Caps,
     shared: &Arc<Shared>,
 ) -> Result<(gst::Pipeline, gst_app::AppSrc), VideoError> {
@@ -304,7 +305,7 @@ fn build(
         )
         .build();
     let decoder = make(chain.decoder)?;
-    tune(&decoder);
+    tune(&decoder, format);
     let mut elements: Vec<gst::Element> = vec![src.clone().upcast()];
     if let Some(parser) = chain.parser {
         elements.push(make(parser)?);
@@ -326,12 +327,18 @@ fn build(
 }
 
 /// Settings that differ from the element's own defaults, where it has them.
-fn tune(decoder: &gst::Element) {
+fn tune(decoder: &gst::Element, format: &SampleFormat) {
     if decoder.has_property("discard-corrupted-frames") {
         decoder.set_property("discard-corrupted-frames", true);
     }
     if decoder.has_property("qos") {
         decoder.set_property("qos", false);
+    }
+    if decoder.has_property("max-threads") {
+        // Every thread holds frames and adds one frame of delay; the default is one thread per core.
+        let threads_max = if format.width > 1920 { 8 } else { 4 };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(threads_max);
+        decoder.set_property("max-threads", i32::try_from(threads).unwrap_or(1));
     }
 }
 
