@@ -157,7 +157,7 @@ impl Journal {
     }
 
     /// Plays the journal again with its own settings; the first order that differs, if any.
-    pub fn verify(&self) -> Result<(), Difference> {
+    pub fn verify(&self) -> Result<(), Box<Difference>> {
         let mut recorded = self.orders();
         let mut place = 0;
         let mut difference = None;
@@ -172,13 +172,11 @@ impl Journal {
             }
             place += 1;
         });
-        if difference.is_none() {
-            if let Some((t, output)) = recorded.next() {
-                let recorded = Some((t, output.clone()));
-                difference = Some(Difference { place, recorded, replayed: None });
-            }
+        if let Some((t, output)) = recorded.next().filter(|_| difference.is_none()) {
+            let recorded = Some((t, output.clone()));
+            difference = Some(Difference { place, recorded, replayed: None });
         }
-        difference.map_or(Ok(()), Err)
+        difference.map_or(Ok(()), |difference| Err(Box::new(difference)))
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Session {
     surface: Option<(u32, u32)>,
     bytes: u64,
     wasted: u64,
+    /// Bytes of queued segments that were dropped for better ones.
+    replaced: u64,
 }
 
 impl Session {
@@ -112,6 +114,7 @@ impl Session {
             surface: None,
             bytes: 0,
             wasted: 0,
+            replaced: 0,
             config,
         }
     }

@@ -1,7 +1,8 @@
 //! The desktop face without a session: moving colour bars, a made-up status that obeys the controls.
 //!
-//! `cargo run --example face [SCENE] [SECONDS]` with SCENE one of `playing` (default), `white` (the
-//! hardest background for text), `stalled`, `failed`, `hd`. Prints what drawing cost when it ends.
+//! `cargo run --example face [SCENE] [SECONDS] [PNG]` with SCENE one of `playing` (default), `white` (the
+//! hardest background for text), `stalled`, `failed`, `hd`. Saves the picture at 2:32
+//! in PNG. Prints what drawing cost when it ends.
 
 use abr::error::{Code, Error, Severity};
 use abr::presentation::{ContentType, RepresentationKey};
@@ -222,6 +223,7 @@ fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let scene = arguments.next().unwrap_or_else(|| "playing".into());
     let seconds: Option<u64> = arguments.next().and_then(|text| text.parse().ok());
+    let screenshot = arguments.next().map(|path| (path.into(), MediaTime::from_millis(152_000)));
     let started = Instant::now();
     let world = Arc::new(Mutex::new(World {
         from: MediaTime::from_millis(151_000),
@@ -281,7 +283,7 @@ fn main() -> Result<(), Error> {
         };
         drop(std::thread::spawn(ends));
     }
-    let options = WindowOptions { close_at_end: true, ..WindowOptions::default() };
+    let options = WindowOptions { close_at_end: true, screenshot, ..WindowOptions::default() };
     let timings = desktop.run(options, handles)?;
     let [upload, draw, present] = timings.mean_ms();
     println!(

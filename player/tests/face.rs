@@ -24,7 +24,7 @@ impl Drop for Stage {
 
 impl Stage {
     /// `None`, with a word, when something that is needed is not installed.
-    fn open(scene: &str) -> Option<Self> {
+    fn open(arguments: &[&str]) -> Option<Self> {
         let skip = |why: &str| {
             println!("skipped: {why}");
             None
@@ -56,7 +56,7 @@ impl Stage {
         let display = format!(":{}", number.trim());
         let runtime = tempfile::tempdir().ok()?;
         let player = Command::new(example)
-            .arg(scene)
+            .args(arguments)
             .env("DISPLAY", &display)
             .env_remove("WAYLAND_DISPLAY")
             .env("XDG_RUNTIME_DIR", runtime.path())
@@ -118,7 +118,7 @@ const BLACK: [u8; 3] = [0, 0, 0];
 
 #[test]
 fn a_window_plays_obeys_keys_follows_its_size_and_rests() {
-    let Some(mut stage) = Stage::open("playing") else { return };
+    let Some(mut stage) = Stage::open(&["playing"]) else { return };
     // The window is 960 wide on a screen of 800: still, its left and middle can be seen.
     stage.wait_for("grey bar", 60, 20, GREY);
     stage.wait_for("yellow bar", 200, 20, YELLOW);
@@ -167,6 +167,24 @@ fn a_window_plays_obeys_keys_follows_its_size_and_rests() {
 }
 
 #[test]
+fn a_screenshot_is_saved_and_the_end_closes_the_window() {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    let path = folder.path().join("shot.png");
+    let Some(mut stage) = Stage::open(&["playing", "12", &path.to_string_lossy()]) else { return };
+    let ended = stage.player.wait().expect("it was started");
+    assert!(ended.success(), "{ended:?}");
+    let file = std::fs::File::open(&path).expect("the picture was saved");
+    let mut reader = png::Decoder::new(BufReader::new(file)).read_info().expect("it is a PNG file");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("it is small")];
+    let info = reader.next_frame(&mut pixels).expect("it is whole");
+    assert_eq!((info.width, info.height), (640, 360));
+    for (x, wanted) in [(40usize, GREY), (130, YELLOW)] {
+        let seen = &pixels[(10 * 640 + x) * 3..][..3];
+        assert!(seen.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 2), "{seen:?}");
+    }
+}
+
+#[test]
 fn without_a_display_there_is_a_typed_error() {
     let Some(example) =
         std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("examples/face")))
@@ -177,8 +195,11 @@ fn without_a_display_there_is_a_typed_error() {
         println!("skipped: the example `face` is not built");
         return;
     }
-    let output = Command::new(example).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap();
-    assert!(!output.status.success());
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("NoDisplay") || text.contains("7001"), "{text}");
+    for display in ["", ":4711"] {
+        let output = Command::new(&example).env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").output();
+        let output = output.expect("the example was just seen to exist");
+        assert!(!output.status.success());
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("NoDisplay"), "{text}");
+    }
 }

@@ -43,7 +43,7 @@ fn playlist(case: &Case) -> Vec<String> {
                     .as_array()
                     .is_none_or(|checks| checks.iter().all(|check| check[0] != "@error"))
             {
-                wrong.push(format!("refused: {error}"));
+                return vec![format!("refused: {error}")];
             }
         }
         "reject" if reading.error.is_none() => wrong.push("not refused".to_owned()),

@@ -58,6 +58,8 @@ pub(crate) fn media(playlist: &MediaPlaylist, base: &Url) -> Value {
         .map(|(at, segment)| {
             let map = segment.map.and_then(|map| playlist.maps.get(map as usize));
             let keys = playlist.keys_of(segment);
+            let apple =
+                keys.iter().find(|key| key.keyformat.as_deref() == Some("com.apple.streamingkeydelivery"));
             let title = playlist.title(segment);
             let parts = playlist.parts.iter().filter(|part| part.segment == at);
             let value = json!({
@@ -73,7 +75,8 @@ pub(crate) fn media(playlist: &MediaPlaylist, base: &Url) -> Value {
                 "map": map.map_or(Value::Null, |map| json!({
                     "uri": map.uri, "url": resolved(base, &map.uri), "byte_range": range(map.byte_range),
                 })),
-                "key": keys.last().map_or(Value::Null, |last| key(last, base)),
+                // Of the same key in several formats any one is right; the collection names Apple's or the last.
+                "key": apple.or(keys.last()).map_or(Value::Null, |last| key(last, base)),
                 "program_date_time_ms": dates.get(at).copied().flatten().map(|date| date.as_millis()),
                 "gap": segment.gap,
                 "bitrate": segment.bitrate_kbps,

@@ -245,7 +245,8 @@ fn dash(film: &Film, folder: &Path, options: &[&str]) {
     for input in 0..=film.ladder.len() {
         command.args(["-map", &input.to_string()]);
     }
-    command.args(["-c", "copy", "-f", "dash", "-seg_duration", "2", "-adaptation_sets"]);
+    command.args(["-c", "copy", "-f", "dash", "-dash_segment_type", "mp4", "-seg_duration", "2"]);
+    command.arg("-adaptation_sets");
     command.args(["id=0,streams=v id=1,streams=a", "-init_seg_name", "init-$RepresentationID$.mp4"]);
     command.args(["-media_seg_name", "seg-$RepresentationID$-$Number%03d$.m4s"]);
     run(command.args(options).arg("title.mpd"));
@@ -446,7 +447,7 @@ fn add(text: String, line: &str) -> String {
 /// folder gets its name only when it is complete.
 fn made(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
     /// Part of the folder's name: a change to a recipe above must change it.
-    const RECIPE: u32 = 2;
+    const RECIPE: u32 = 3;
     let cache = workspace::target().join(format!("test-content/{RECIPE}"));
     fs::create_dir_all(&cache).expect("the target folder can be written");
     let folder = cache.join(name);

@@ -170,7 +170,7 @@ pub fn with_box_size(file: &[u8], size: u32) -> Bytes {
 pub fn gzip_bomb(decoded: u64) -> Bytes {
     let mut writer = BitWriter { bytes: vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], bit: 0 };
     writer.push(0b1, 1);
-    writer.push(0b10, 2);
+    writer.push(0b01, 2);
     writer.push(reversed(0b0011_0000, 8), 8);
     for _ in 0..decoded / 258 {
         writer.push(reversed(0b1100_0101, 8), 8);

@@ -168,9 +168,12 @@ fn peak_kib(process: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn json_lines(text: &str) -> Vec<Value> {
+fn json_lines<T: serde::de::DeserializeOwned>(text: &str) -> Vec<T> {
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}")))
+        .map(|line| {
+            serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("not a line as it should be ({error}): {line}"))
+        })
         .collect()
 }
 

@@ -4,7 +4,9 @@
 
 mod convert;
 mod optimum;
+mod replay;
 mod reproduce;
+mod run;
 
 use crate::sim::input::ReadError;
 use clap::{Parser, Subcommand};
@@ -21,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Run),
+    Replay(replay::Replay),
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
     Optimum(optimum::OptimumOf),
@@ -50,6 +54,8 @@ impl Failure {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Run(command) => command.run(),
+        Command::Replay(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),
         Command::Optimum(command) => command.run(),

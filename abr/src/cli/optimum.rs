@@ -92,7 +92,11 @@ impl OptimumOf {
                 Err(error) => Some(Err(error)),
             })
             .collect::<Result<Vec<_>, _>>()?;
-        if self.json { self.print_json(&solved, &title)? } else { self.print(&solved)? }
+        if self.json {
+            self.print_json(&solved, &title)?
+        } else {
+            self.print(&solved)?
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -144,10 +144,8 @@ impl Controller for Hybrid {
                 rung = candidate;
             }
         }
-        if let Some(last) = previous {
-            if values[rung] - values[last] <= TIE * values[rung].abs() {
-                rung = last;
-            }
+        if let Some(last) = previous.filter(|last| values[rung] - values[*last] <= TIE * values[rung].abs()) {
+            rung = last;
         }
         let mut reason = Reason::Controller;
         if let Some(last) = previous.filter(|_| situation.since_start < RAMP.0) {

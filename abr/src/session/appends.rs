@@ -101,11 +101,9 @@ impl Session {
     /// Goes back to `cursor`: ends the download and forgets fetched segments from there on.
     pub(super) fn rewind(&mut self, place: usize, cursor: Cursor) {
         let kind = self.tracks[place].kind;
-        if let Some(fetching) = self.tracks[place].fetching {
-            if fetching.before.time >= cursor.time {
-                self.tracks[place].fetching = None;
-                self.cancel(Owner::Segment(kind));
-            }
+        if self.tracks[place].fetching.is_some_and(|fetching| fetching.before.time >= cursor.time) {
+            self.tracks[place].fetching = None;
+            self.cancel(Owner::Segment(kind));
         }
         while let Some(loaded) = self.tracks[place].loaded.back().copied() {
             if loaded.what.before.time < cursor.time {

@@ -160,7 +160,7 @@ impl Session {
             let dry = active
                 .iter()
                 .map(|place| &self.tracks[*place])
-                .filter(|track| !track.ended && !(track.complete && track.is_drained()))
+                .filter(|track| !(track.ended || track.complete && track.is_drained()))
                 .map(|track| track.buffer.end().unwrap_or(MediaTime::MIN))
                 .min();
             let Some(dry) = dry else { return };

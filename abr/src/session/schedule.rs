@@ -102,6 +102,9 @@ impl Session {
                     }
                 }
                 Lookup::Segment(segment) => {
+                    if self.replace_worse(place, key) {
+                        continue;
+                    }
                     self.fetch(place, key, segment, reason, values);
                     return;
                 }
@@ -303,9 +306,8 @@ impl Session {
         let bandwidth = self.presentation.as_ref().map_or(1, |p| super::choice::bandwidth(p, what.key));
         let nominal = u128::from(bandwidth) * what.segment.duration().as_millis() / 8000;
         let track = &mut self.tracks[place];
-        if nominal > 0 {
-            let ratio = (u128::from(transfer.bytes) * 1000 / nominal).clamp(50, 4000) as u64;
-            track.size_ratio = (track.size_ratio * 7 + ratio) / 8;
+        if let Some(ratio) = (u128::from(transfer.bytes) * 1000).checked_div(nominal) {
+            track.size_ratio = (track.size_ratio * 7 + ratio.clamp(50, 4000) as u64) / 8;
         }
         track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what });
     }

@@ -18,6 +18,12 @@ const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
 const RESTART_PRICE: f64 = 0.1;
+/// Queued segments are fetched again in better quality when more than this is queued, from this far ahead
+/// on, when they are so many rungs worse, and while it costs at most this share of the traffic (percent).
+const REPLACE_AHEAD: Duration = Duration::from_secs(15);
+const REPLACE_FROM: Duration = Duration::from_secs(10);
+const REPLACE_RUNGS: usize = 2;
+const REPLACE_SHARE: u64 = 3;
 /// Playback that stands for so long although it should run is helped on; after twice as long it ends.
 const STUCK: Duration = Duration::from_secs(5);
 /// Close enough to the end to count as there.
@@ -93,6 +99,46 @@ impl Session {
         };
         let lower = keys.iter().filter(|key| bandwidth(presentation, **key) < own);
         lower.filter_map(value).max().filter(|(value, _)| *value > 0).map(|(_, key)| key)
+    }
+
+    /// Cuts the end of the queue when it is much worse than `key`, the representation that comes next, and
+    /// can be fetched again in good time. `true` when that was done.
+    pub(super) fn replace_worse(&mut self, place: usize, key: RepresentationKey) -> bool {
+        let track = &self.tracks[place];
+        let idle = track.loaded.is_empty() && track.appending.is_none();
+        if track.kind != ContentType::Video || !idle || self.ahead(track) <= REPLACE_AHEAD {
+            return false;
+        }
+        let (Some(presentation), Some(bps)) = (self.presentation.as_ref(), self.network.bps()) else {
+            return false;
+        };
+        let position = self.position(self.now);
+        let keys = self.eligible(track, key.period).keys;
+        let rung = |key: RepresentationKey| keys.iter().position(|other| *other == key);
+        let Some(better) = rung(key) else { return false };
+        let mut budget = (self.bytes.saturating_mul(REPLACE_SHARE) / 100).saturating_sub(self.replaced);
+        let mut from = None;
+        for entry in track.buffer.iter().rev().take_while(|entry| entry.start >= position + REPLACE_FROM) {
+            let Some(content) = entry.content else { break };
+            let worse = rung(content.key).is_some_and(|rung| rung + REPLACE_RUNGS <= better);
+            if !worse || content.bytes > budget {
+                break;
+            }
+            let bits =
+                u128::from(bandwidth(presentation, key)) * content.segment.duration().as_millis() / 1000;
+            let fetch_ms = bits * 1500 / u128::from(bps.max(1));
+            if fetch_ms >= entry.start.since(position).as_millis() {
+                break;
+            }
+            budget -= content.bytes;
+            from = Some((entry.start, content.segment.duration()));
+        }
+        let Some((from, length)) = from else { return false };
+        let before = self.wasted;
+        self.cut(place, from);
+        self.replaced = self.replaced.saturating_add(self.wasted.saturating_sub(before));
+        self.controller.notice(Notice::Replaced(length));
+        true
     }
 
     /// Helps on playback that stands although it should run, and ends it when that does not help.

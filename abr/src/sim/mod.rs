@@ -10,6 +10,7 @@ pub mod link;
 pub mod origin;
 pub mod pipeline;
 pub mod playback;
+pub mod staging;
 pub mod sabre;
 pub mod pensieve;
 pub mod expected;

@@ -10,6 +10,7 @@
 //! played: a **lower** bound. Keeping the *best of each component* gives a label at least as good as each that
 //! it stands for: an **upper** bound. The optimum lies between; finer cells bring the two together.
 
+mod bound;
 mod frontier;
 mod link;
 mod search;
@@ -17,10 +18,16 @@ mod search;
 pub use link::Link;
 
 use super::title::Title;
-use search::search;
+use bound::Bound;
+use search::{Keep, Limits, search};
 
 /// Cell size in seconds that keeps the bracket well below one percent on mobile links.
 pub const CELL_S: f64 = 0.1;
+
+/// Cells of the quick search.
+const QUICK_CELL_S: f64 = 1.0;
+/// Stall beyond the least that the quick search considers.
+const QUICK_MORE_STALL_S: f64 = 3.0;
 
 /// What a session is worth: the sum over segments of quality, less switches and stalls.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,11 +102,33 @@ impl Optimum {
 }
 
 /// Brackets the optimum with cells of `cell_s` seconds.
+///
+/// A quick search finds a good plan; the searches proper then look only where that plan can be exceeded, which
+/// a bound on what the remaining bits can earn tells.
 pub fn optimum(problem: &Problem<'_>, cell_s: f64) -> Optimum {
-    let qualities = search(problem, cell_s, search::Keep::Real).qualities;
-    let plan = play(problem, &qualities);
-    let upper = search(problem, cell_s, search::Keep::Best).score.max(plan.score);
-    Optimum { plan, upper }
+    let bound = Bound::new(problem);
+    let segments = problem.title.segments();
+    let quick =
+        Limits { cell_s: QUICK_CELL_S, keep: Keep::Real, more_stall_s: QUICK_MORE_STALL_S, known: None };
+    let lowest = || vec![0; segments];
+    let mut plan = play(problem, &search(problem, quick).map_or_else(lowest, |found| found.qualities));
+    for cell_s in [f64::max(cell_s, QUICK_CELL_S / 3.0), cell_s] {
+        let worth = plan.score * segments as f64;
+        let exact =
+            Limits { cell_s, keep: Keep::Real, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
+        if let Some(found) = search(problem, exact) {
+            let better = play(problem, &found.qualities);
+            if better.score > plan.score {
+                plan = better;
+            }
+        }
+    }
+    // A hair below, so that rounding drops no plan that is as good.
+    let worth = plan.score * segments as f64 - 1e-9;
+    let exact =
+        Limits { cell_s, keep: Keep::Best, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };
+    let upper = search(problem, exact).map_or(plan.score, |found| found.worth / segments as f64);
+    Optimum { upper: upper.max(plan.score), plan }
 }
 
 /// Plays a plan.

@@ -71,10 +71,8 @@ impl NullPipeline {
         if queue.ended {
             self.violations.push(format!("{track:?} append at {start:?} after its end"));
         }
-        if let Some(last) = queue.spans.last() {
-            if start + TOLERANCE < last.1 {
-                self.violations.push(format!("{track:?} append at {start:?} before {:?}", last.1));
-            }
+        if let Some(last) = queue.spans.last().filter(|last| start + TOLERANCE < last.1) {
+            self.violations.push(format!("{track:?} append at {start:?} before {:?}", last.1));
         }
         queue.spans.push((start, end));
         queue.spans.retain(|span| span.1 + BACK_BUFFER > position);

@@ -202,6 +202,7 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
         config: Config::default(),
         pending_indexes: true,
         script: vec![],
+        facts: vec![],
         origin: &mut origin,
         until: None,
     });
@@ -217,6 +218,7 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
         config: Config::default(),
         pending_indexes: true,
         script: vec![],
+        facts: vec![],
         origin: &mut origin,
         until: None,
     });

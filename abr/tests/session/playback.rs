@@ -49,6 +49,7 @@ fn indexes_that_are_not_known_are_fetched_first_and_only_where_needed() {
         config: Config::default(),
         pending_indexes: true,
         script: vec![],
+        facts: vec![],
         origin: &mut Faultless,
         until: None,
     });
@@ -322,6 +323,104 @@ fn limits_and_the_surface_keep_rungs_out() {
 }
 
 #[test]
+fn nothing_better_than_the_picture_is_fetched() {
+    let mut small = scenario_of(plain(), constant(20_000));
+    small.facts = vec![(0, Input::Surface { width: 640, height: 360 })];
+    let play = scenario(small);
+    play.assert_ended();
+    assert!(play.rungs().iter().all(|rung| *rung <= 1), "{:?}", play.rungs());
+    let mut between = scenario_of(plain(), constant(20_000));
+    between.facts = vec![
+        (0, Input::Surface { width: 1200, height: 700 }),
+        (30_000, Input::Surface { width: 0, height: 0 }),
+    ];
+    let play = scenario(between);
+    assert_eq!(play.rungs()[..8].iter().max(), Some(&4), "the next above what is shown: {:?}", play.rungs());
+}
+
+#[test]
+fn a_queue_of_low_quality_is_replaced_when_the_network_is_better() {
+    let presentation = title(vec![period(0, 180, vec![video(0, 180), audio(0, 180)])]);
+    let play = play(presentation, steps(&[(100, 2500), (3600, 60_000)]));
+    play.assert_ended();
+    assert!(play.summary.stalls == 0 && play.rungs().last() == Some(&5));
+    let wasted: u64 = play
+        .events()
+        .filter_map(|(_, event)| match event {
+            Event::Replaced { wasted_bytes, .. } => Some(*wasted_bytes),
+            _ => None,
+        })
+        .sum();
+    assert!(wasted * 100 <= play.summary.bytes * 3, "{wasted} of {}", play.summary.bytes);
+}
+
+#[test]
+fn trouble_elsewhere_is_passed_on_or_ends_playback() {
+    use abr::error::{Code, Error, Severity};
+    let mut warned = scenario_of(plain(), constant(6000));
+    let warning = Error::new(Severity::Warning, Code::NoAudioDevice, "silent");
+    warned.facts = vec![(1000, Input::Trouble(warning.clone()))];
+    let play = scenario(warned);
+    play.assert_ended();
+    assert_eq!(play.count(|event| *event == Event::Error(warning.clone())), 1);
+    let mut broken = scenario_of(plain(), constant(6000));
+    broken.facts = vec![(1000, Input::Trouble(Error::new(Severity::Fatal, Code::Decoder, "gone")))];
+    assert_eq!(scenario(broken).fatal(), 4002);
+}
+
+#[test]
+fn a_pipeline_that_stands_is_helped_once_then_given_up() {
+    let mut session = abr::session::Session::new(Config::default());
+    let drain = |session: &mut abr::session::Session| {
+        let mut all = vec![];
+        loop {
+            match session.poll() {
+                Output::Wait(deadline) => return (all, deadline),
+                output => all.push(output),
+            }
+        }
+    };
+    let one = title(vec![period(
+        0,
+        4,
+        vec![set(ContentType::Audio, vec![representation(64_000, 0, index(0, 4, 4000))])],
+    )]);
+    let (orders, _) = drain(&mut session);
+    let mut open: Vec<Output> = orders;
+    let mut deadline = None;
+    let mut now = 0;
+    session.handle(at(now), Input::Presentation(Box::new(one)));
+    for _ in 0..10 {
+        let (orders, wait) = drain(&mut session);
+        deadline = wait;
+        open.extend(orders);
+        for output in std::mem::take(&mut open) {
+            now += 1;
+            match output {
+                Output::Fetch(fetch) => {
+                    session.handle(at(now), Input::Fetched { id: fetch.id, transfer: Default::default() })
+                }
+                Output::Append { id, segment, .. } => {
+                    session.handle(at(now), Input::Appended { id, start: segment.start, end: segment.end });
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(session.phase(), Phase::Playing);
+    let mut seeks = 0;
+    while let Some(next) = deadline {
+        session.handle(next, Input::Tick);
+        let (orders, wait) = drain(&mut session);
+        seeks += orders.iter().filter(|o| matches!(o, Output::Seek { .. })).count();
+        deadline = wait;
+        now = next.as_millis();
+    }
+    assert_eq!((session.phase(), seeks), (Phase::Failed, 1));
+    assert!(now < 11_000, "{now}");
+}
+
+#[test]
 fn the_same_facts_give_the_same_orders() {
     let make = || play(plain(), steps(&[(10, 4000), (10, 500), (3600, 3000)]));
     assert_eq!(make().outputs, make().outputs);
@@ -335,6 +434,7 @@ fn stop_ends_everything() {
         config: Config::default(),
         pending_indexes: false,
         script: vec![(3000, Command::Stop)],
+        facts: vec![],
         origin: &mut Faultless,
         until: Some(at(10_000)),
     });

@@ -123,8 +123,22 @@ pub(crate) struct Scenario<'a> {
     pub(crate) config: Config,
     pub(crate) pending_indexes: bool,
     pub(crate) script: Vec<(u64, Command)>,
+    pub(crate) facts: Vec<(u64, Input)>,
     pub(crate) origin: &'a mut dyn Origin,
     pub(crate) until: Option<Timestamp>,
+}
+
+pub(crate) fn scenario_of(presentation: Presentation, link: Link) -> Scenario<'static> {
+    Scenario {
+        presentation,
+        link,
+        config: Config::default(),
+        pending_indexes: false,
+        script: vec![],
+        facts: vec![],
+        origin: Box::leak(Box::new(Faultless)),
+        until: None,
+    }
 }
 
 pub(crate) fn play(presentation: Presentation, link: Link) -> Play {
@@ -143,6 +157,7 @@ pub(crate) fn play_with(
         config,
         pending_indexes: false,
         script,
+        facts: vec![],
         origin: &mut Faultless,
         until: None,
     })
@@ -159,6 +174,7 @@ pub(crate) fn play_against(
         config: Config::default(),
         pending_indexes: false,
         script: vec![],
+        facts: vec![],
         origin: &mut origin,
         until: None,
     })
@@ -176,7 +192,7 @@ pub(crate) fn scenario(scenario: Scenario<'_>) -> Play {
         link: scenario.link,
         config: scenario.config,
         origin: scenario.origin,
-        script: script.collect(),
+        script: script.chain(scenario.facts.into_iter().map(|(t, fact)| (at(t), fact))).collect(),
         until,
     };
     let outcome = run(setup, |now, seen| match seen {

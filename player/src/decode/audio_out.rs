@@ -53,6 +53,10 @@ impl AudioOut {
             Some(name) => gst::ElementFactory::make(name).build()?,
             None => best_sink()?,
         };
+        if sink.has_property("sync") {
+            // The default of real devices, but not of every sink.
+            sink.set_property("sync", true);
+        }
         let name = sink.factory().map_or_else(String::new, |factory| factory.name().to_string());
         let src = gst_app::AppSrc::builder().format(gst::Format::Time).max_bytes(0).build();
         let fixed = gst_audio::AudioCapsBuilder::new_interleaved()

@@ -3,8 +3,8 @@
 use super::audio::AudioTrack;
 use super::clock::PresentationClock;
 use super::frames::{FrameQueue, Notice};
-use super::message::Message;
 use super::intake::{Intake, Tracks};
+use super::message::Message;
 use super::registry;
 use super::video_track::VideoTrack;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
@@ -226,6 +226,10 @@ impl Engine {
         let mut tracks =
             Tracks { video: &mut self.video, audio: &mut self.audio, audio_active: self.active.audio };
         let answers = self.intake.take(append, &mut tracks);
+        if self.active.video && self.intake.has_sound_alone() && self.video.end().is_none() {
+            self.active.video = false;
+            self.intake.expect_video(false);
+        }
         self.tell_all(answers);
     }
 

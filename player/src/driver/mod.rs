@@ -9,6 +9,7 @@ mod journal;
 mod report;
 mod script;
 
+#[cfg(feature = "desktop")]
 pub(crate) use fetches::inclusive;
 pub use script::Script;
 

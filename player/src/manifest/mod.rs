@@ -99,3 +99,6 @@ fn guess(start: &str) -> String {
         format!("it starts with {}", policy::shown(start.lines().next().unwrap_or_default()))
     }
 }
+
+#[cfg(test)]
+mod tests;

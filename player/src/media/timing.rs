@@ -61,6 +61,8 @@ struct Last {
     nominal: MediaTime,
     /// Where its samples end.
     mapped: MediaTime,
+    /// Half-way between its first sample and there.
+    middle: MediaTime,
 }
 
 /// Nanoseconds to add to media time, for the segments of one discontinuity or track.
@@ -132,7 +134,8 @@ impl TimeMapper {
         let tolerance = i128::from(span.max(nanos(TOLERANCE)));
         let overlap = i128::from((span / 8).max(nanos(OVERLAP)));
         let fits = |distance: i128| {
-            let goes_back = follows.is_some_and(|end| expected + distance < end - overlap);
+            let goes_back =
+                follows.is_some_and(|(middle, end)| expected + distance < middle.max(end - overlap));
             distance.abs() <= tolerance && !goes_back
         };
         let line = self.lines.iter().position(|line| line.key == key);
@@ -156,23 +159,29 @@ impl TimeMapper {
             && defines
         {
             let samples = if mapped.video.is_empty() { &mapped.audio } else { &mapped.video };
-            let end = samples.iter().map(|sample| sample.pts + sample.duration).max();
-            let nominal = append.segment.end;
-            self.last = end.map(|mapped| Last { discontinuity, nominal, mapped });
+            let start = samples.iter().map(|sample| sample.pts).min();
+            let end = samples.iter().map(Sample::end).max();
+            self.last = start.zip(end).map(|(start, mapped)| Last {
+                discontinuity,
+                nominal: append.segment.end,
+                mapped,
+                middle: start + mapped.since(start) / 2,
+            });
         }
         Mapping::Ready(mapped)
     }
 
-    /// Where a segment is expected to begin, and where the one before it ended if both are of one
+    /// Where a segment is expected to begin, and middle and end of the one before it if both are of one
     /// discontinuity; in nanoseconds.
-    fn expectation(&self, append: &Append, defines: bool) -> (i128, Option<i128>) {
+    fn expectation(&self, append: &Append, defines: bool) -> (i128, Option<(i128, i128)>) {
         let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
         let last = self.last.as_ref().filter(|last| announced && last.nominal == append.segment.start);
         let slack = |last: &Last| last.mapped.since(last.nominal).max(last.nominal.since(last.mapped));
         let near = last.filter(|last| slack(last) <= SLACK);
         let expected = near.map_or(append.segment.start, |last| last.mapped);
         let same = last.filter(|last| append.timing == Timing::Discontinuity(last.discontinuity));
-        (i128::from(expected.as_nanos()), same.map(|last| i128::from(last.mapped.as_nanos())))
+        let nanos = |time: MediaTime| i128::from(time.as_nanos());
+        (nanos(expected), same.map(|last| (nanos(last.middle), nanos(last.mapped))))
     }
 
     fn remember(&mut self, key: Key, anchor: i128) {
@@ -433,6 +442,17 @@ mod tests {
         // The same file again.
         assert_eq!(place(4_000, 1_400), Some(4_000));
         assert_eq!(place(8_000, 5_400), Some(8_000));
+    }
+
+    #[test]
+    fn even_a_short_segment_that_starts_again_is_seen() {
+        let mut mapper = TimeMapper::new();
+        for start in [0, 4_000] {
+            // 80 ms of 4 s.
+            let mapped =
+                mapper.map(&append(ContentType::Video, start, Timing::Discontinuity(0)), video(1_400, 1_000));
+            assert_eq!(first(mapped), Some(start * 1_000_000));
+        }
     }
 
     #[test]

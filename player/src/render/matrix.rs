@@ -84,13 +84,13 @@ fn apply<const MATRIX: usize, const FULL: bool, const BITS: u32, const BLUE_FIRS
     cr: &[i16],
     out: &mut [u8],
 ) {
-    let rows = luma.as_chunks().0.iter().zip(cb.as_chunks().0).zip(cr.as_chunks().0);
+    let mut rows = luma.as_chunks().0.iter().zip(cb.as_chunks().0).zip(cr.as_chunks().0);
     let (whole, rest) = out.as_chunks_mut::<{ GROUP * 4 }>();
     let count = whole.len();
     for (out, ((y, cb), cr)) in whole.iter_mut().zip(rows.clone()) {
         group::<MATRIX, FULL, BITS, BLUE_FIRST>(y, cb, cr, out);
     }
-    if let Some(((y, cb), cr)) = rows.skip(count).next().filter(|_| !rest.is_empty()) {
+    if let Some(((y, cb), cr)) = rows.nth(count).filter(|_| !rest.is_empty()) {
         let mut last = [0; GROUP * 4];
         group::<MATRIX, FULL, BITS, BLUE_FIRST>(y, cb, cr, &mut last);
         rest.copy_from_slice(&last[..rest.len()]);

@@ -1,4 +1,5 @@
 //! Colours, siting, scaling and robustness of both paths; the reference is zimg through ffmpeg.
+#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use super::cpu::{Converter, Order};
 use super::image::RgbaImage;
@@ -257,6 +258,21 @@ fn short_planes_and_impossible_sizes_do_no_harm() {
     huge.width = 1_000_000;
     assert_eq!(gpu.render(&huge, 64, 64).unwrap_err().code, abr::error::Code::Format);
     gpu.render(&grey(PixelFormat::I420, (64, 64)), 64, 64).unwrap();
+}
+
+#[test]
+fn a_lost_device_is_reported_and_another_one_works() {
+    let Some(mut gpu) = renderer() else { return };
+    let picture = grey(PixelFormat::I420, (64, 64));
+    gpu.render(&picture, 64, 64).unwrap();
+    gpu.gpu().device().destroy();
+    let error = gpu.render(&picture, 64, 64).unwrap_err();
+    assert_eq!(
+        (error.code, error.severity),
+        (abr::error::Code::DeviceLost, abr::error::Severity::Recoverable)
+    );
+    drop(gpu);
+    Renderer::new().unwrap().render(&picture, 64, 64).unwrap();
 }
 
 #[test]

@@ -257,21 +257,21 @@ impl View {
         self.waiting_since = waits.then(|| self.waiting_since.unwrap_or(now));
         if status.current != self.shown {
             let height = |key| status.renditions.iter().find(|r| Some(r.key) == key).map(|r| r.height);
-            if let (Some(from), Some(to)) = (height(self.shown), height(status.current)) {
-                if from != to {
-                    self.say(format!("{from}p → {to}p"), now);
-                }
+            if let (Some(from), Some(to)) = (height(self.shown), height(status.current))
+                && from != to
+            {
+                self.say(format!("{from}p → {to}p"), now);
             }
             self.shown = status.current;
         }
-        if let Some((at, error)) = &status.notice {
-            if self.noticed != Some(*at) {
-                self.noticed = Some(*at);
-                match error.severity {
-                    Severity::Warning => self.toast = Some((error.message.clone(), now + NOTICE_STAYS)),
-                    Severity::Recoverable => {}
-                    Severity::Fatal => self.error = Some(error.clone()),
-                }
+        if let Some((at, error)) = &status.notice
+            && self.noticed != Some(*at)
+        {
+            self.noticed = Some(*at);
+            match error.severity {
+                Severity::Warning => self.toast = Some((error.message.clone(), now + NOTICE_STAYS)),
+                Severity::Recoverable => {}
+                Severity::Fatal => self.error = Some(error.clone()),
             }
         }
     }
@@ -279,6 +279,11 @@ impl View {
     /// Notes that playback ended with this error.
     pub fn fail(&mut self, error: Error) {
         self.error = Some(error);
+    }
+
+    /// Notes that playback is under way again; says whether there was an error before.
+    pub fn recover(&mut self) -> bool {
+        self.error.take().is_some()
     }
 
     /// What ended playback.

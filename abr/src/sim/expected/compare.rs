@@ -58,10 +58,15 @@ impl Row {
         Self { line: table.line(row), errors: Vec::new(), differences: vec![problem] }
     }
 
-    pub(super) fn compared(table: &Table, row: usize, figures: Vec<(&'static str, f64)>) -> Self {
+    pub(super) fn compared(table: &Table, row: usize, figures: &[(&'static str, f64)]) -> Self {
         let mut this = Self { line: table.line(row), errors: Vec::new(), differences: Vec::new() };
-        for (name, played) in figures {
+        for &(name, played) in figures {
             let Some(printed) = table.get(row, name) else { continue };
+            if printed.is_empty() && played.is_nan() {
+                // Both say that there is no such figure.
+                this.errors.push((name, 0.0, true));
+                continue;
+            }
             match error(printed, played) {
                 Some((relative, same)) => {
                     this.errors.push((name, relative, same));

@@ -26,7 +26,8 @@ impl Library {
             let mut names = BTreeMap::new();
             for path in paths {
                 // The name with its ending too, for tables that write it so.
-                let full = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let full =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 names.insert(full, path.clone());
                 names.insert(name_of(&path), path);
             }

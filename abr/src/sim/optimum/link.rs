@@ -14,6 +14,17 @@ pub struct Link {
     latency: Latency,
 }
 
+/// A point on the link's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Whole cycles before it.
+    pub(super) cycles: f64,
+    /// Seconds since the start of its cycle.
+    pub(super) within: f64,
+    /// Its period.
+    pub(super) period: usize,
+}
+
 /// How the time from request to first bit passes.
 #[derive(Clone, Debug, PartialEq)]
 enum Latency {
@@ -33,7 +44,12 @@ impl Link {
         let spent = (!same).then(|| {
             let mut sum = 0.0;
             let shares = trace.periods.iter().map(|p| p.duration_ms / p.latency_ms.max(1e-6));
-            shares.map(|share| { sum += share; sum }).collect()
+            shares
+                .map(|share| {
+                    sum += share;
+                    sum
+                })
+                .collect()
         });
         link.latency = Latency::OnClock { constant: first / 1000.0, spent };
         link
@@ -82,11 +98,8 @@ impl Link {
 
     /// The time at which `sum`, cumulated over the cycle, has grown by `amount` since `start`.
     fn advance(&self, sum: &[f64], start: f64, amount: f64) -> f64 {
-        let (cycle, total) = (self.ends[self.ends.len() - 1], sum[sum.len() - 1]);
-        let at = start + self.origin;
-        let mut cycles = (at / cycle).floor();
-        let within = (at - cycles * cycle).clamp(0.0, cycle);
-        let period = self.ends.partition_point(|&end| end <= within).min(self.ends.len() - 1);
+        let total = sum[sum.len() - 1];
+        let Place { mut cycles, within, period } = self.place(start + self.origin);
         let mut wanted = self.at(sum, period, within) + amount;
         let mut from = period;
         if wanted > total {
@@ -99,7 +112,44 @@ impl Link {
         let (begin, sum_before) = self.before(sum, period);
         let share = (sum[period] - sum_before).max(f64::MIN_POSITIVE);
         let into = (self.ends[period] - begin) * ((wanted - sum_before) / share).clamp(0.0, 1.0);
-        f64::max(cycles * cycle + begin + into - self.origin, start)
+        f64::max(cycles * self.cycle_s() + begin + into - self.origin, start)
+    }
+
+    /// The link's clock at `wall` seconds when `requests` are over.
+    pub(super) fn clock(&self, requests: usize, wall: f64) -> f64 {
+        match self.latency {
+            Latency::Beside(latency) => wall - latency * requests as f64 + self.origin,
+            Latency::OnClock { .. } => wall + self.origin,
+        }
+    }
+
+    /// Seconds of a cycle.
+    pub(super) fn cycle_s(&self) -> f64 {
+        self.ends[self.ends.len() - 1]
+    }
+
+    /// Bits of a cycle.
+    pub(super) fn cycle_bits(&self) -> f64 {
+        self.bits[self.bits.len() - 1]
+    }
+
+    /// Ends of the periods in seconds since the cycle's start, and the bits delivered by then.
+    pub(super) fn boundaries(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> + '_ {
+        self.ends.iter().copied().zip(self.bits.iter().copied())
+    }
+
+    /// Where in which cycle a time on the link's clock lies.
+    pub(super) fn place(&self, clock: f64) -> Place {
+        let cycle = self.cycle_s();
+        let cycles = (clock / cycle).floor();
+        let within = (clock - cycles * cycle).clamp(0.0, cycle);
+        let period = self.ends.partition_point(|&end| end <= within).min(self.ends.len() - 1);
+        Place { cycles, within, period }
+    }
+
+    /// Bits delivered from the start of a cycle until a place in it.
+    pub(super) fn delivered(&self, place: &Place) -> f64 {
+        self.at(&self.bits, place.period, place.within)
     }
 
     /// Start of a period, and what was cumulated by then.

@@ -1,6 +1,7 @@
 //! The dynamic program over labels.
 
 use super::Problem;
+use super::bound::Bound;
 use super::frontier::{Label, Staircase};
 
 /// What a cell of the grid keeps of its labels.
@@ -14,9 +15,9 @@ pub(super) enum Keep {
 
 /// The best of the last labels.
 pub(super) struct Found {
-    /// Worth per segment.
-    pub(super) score: f64,
-    /// Its plan; empty unless labels are real.
+    /// Worth of the whole session.
+    pub(super) worth: f64,
+    /// Its plan; means nothing unless labels are real.
     pub(super) qualities: Vec<usize>,
 }
 
@@ -45,7 +46,22 @@ impl Chains {
 
 const ROOT: u32 = u32::MAX;
 
-pub(super) fn search(problem: &Problem<'_>, cell_s: f64, keep: Keep) -> Found {
+/// How a search is narrowed.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// Size of a cell in seconds.
+    pub(super) cell_s: f64,
+    /// What a cell keeps.
+    pub(super) keep: Keep,
+    /// Labels with this much more stall than the least are dropped: quick, and no longer exact.
+    pub(super) more_stall_s: f64,
+    /// Labels from which the worth of a plan already known cannot be exceeded are dropped.
+    pub(super) known: Option<(&'a Bound<'a>, f64)>,
+}
+
+/// The best plan within `limits`; none when no plan exceeds the one that is known.
+pub(super) fn search(problem: &Problem<'_>, limits: Limits<'_>) -> Option<Found> {
+    let Limits { cell_s, keep, more_stall_s, known } = limits;
     let Problem { title, link, weights, admit_s } = *problem;
     let mut labels = vec![Label { time: 0.0, stall: 0.0, worth: 0.0, quality: 0, node: ROOT }];
     let mut chains = Chains::default();
@@ -81,16 +97,24 @@ pub(super) fn search(problem: &Problem<'_>, cell_s: f64, keep: Keep) -> Found {
             }
             next.append(&mut fetched);
         }
+        narrow(&mut next, segment, more_stall_s, known);
         next.sort_unstable_by(|a, b| a.time.total_cmp(&b.time).then(b.worth.total_cmp(&a.worth)));
         std::mem::swap(&mut labels, &mut next);
         content += title.durations_ms[segment] / 1000.0;
     }
     let value = |label: &Label| label.worth - weights.stall * label.stall;
-    let best = labels.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
+    let best = labels.iter().max_by(|a, b| value(a).total_cmp(&value(b)))?;
     let segments = title.segments();
-    Found {
-        score: best.map_or(0.0, value) / segments as f64,
-        qualities: best.map(|best| chains.plan(best.node, segments)).unwrap_or_default(),
+    Some(Found { worth: value(best), qualities: chains.plan(best.node, segments) })
+}
+
+/// Drops the labels that limits rule out after `segment`.
+fn narrow(labels: &mut Vec<Label>, segment: usize, more_stall_s: f64, known: Option<(&Bound<'_>, f64)>) {
+    let least = labels.iter().map(|label| label.stall).fold(f64::INFINITY, f64::min);
+    labels.retain(|label| label.stall <= least + more_stall_s);
+    if let Some((bound, worth)) = known {
+        let layer = bound.layer(segment + 1, labels.first());
+        labels.retain(|label| layer.most(label) >= worth);
     }
 }
 

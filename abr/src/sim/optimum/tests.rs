@@ -1,7 +1,6 @@
 //! Tests of the optimum: against every plan there is, and against the tables of published figures.
 
 use super::*;
-use crate::sim::input::shared_traces;
 use crate::sim::trace::{Format, Trace};
 use proptest::prelude::*;
 use std::path::Path;

@@ -66,8 +66,14 @@ impl RobustMpc {
             Lookahead::Upstream => 2,
             Lookahead::Aligned => 1,
         };
-        let mut search =
-            Search { title, bandwidth, first: chunk + skipped, horizon, best: f64::NEG_INFINITY, taken: quality };
+        let mut search = Search {
+            title,
+            bandwidth,
+            first: chunk + skipped,
+            horizon,
+            best: f64::NEG_INFINITY,
+            taken: quality,
+        };
         let start = Partial { level, stall: 0.0, bitrates: 0.0, changes: 0.0, quality };
         if horizon > 0 {
             search.extend(start, 0, None);

@@ -49,9 +49,8 @@ impl Controller for Bola {
             let horizon = f64::max(near / 2.0, 3.0) * segment_ms;
             self.scale(f64::min(self.capacity, horizon), *segment_ms);
         }
-        let score = |(utility, bitrate): (&f64, &f64)| {
-            (self.vp * (utility + self.gamma_p) - view.level) / bitrate
-        };
+        let score =
+            |(utility, bitrate): (&f64, &f64)| (self.vp * (utility + self.gamma_p) - view.level) / bitrate;
         let mut choice =
             Choice { quality: first_maximum(self.utilities.iter().zip(bitrates).map(score)), wait: 0.0 };
         if choice.quality > self.last {
@@ -86,8 +85,7 @@ impl Controller for Bola {
         }
         let mut taken = None;
         for quality in 0..progress.quality {
-            let size =
-                progress.size * view.ladder.bitrates[quality] / view.ladder.bitrates[progress.quality];
+            let size = progress.size * view.ladder.bitrates[quality] / view.ladder.bitrates[progress.quality];
             let score = gain(quality) / size;
             if size < left && score > best {
                 best = score;

@@ -127,7 +127,11 @@ impl<'a> Words<'a> {
 
     fn above_zero(&mut self, flag: &str) -> Result<f64, String> {
         let number = self.number(flag)?;
-        if number > 0.0 && number < 1e9 { Ok(number) } else { Err(format!("{flag} {number} is out of range")) }
+        if number > 0.0 && number < 1e9 {
+            Ok(number)
+        } else {
+            Err(format!("{flag} {number} is out of range"))
+        }
     }
 
     fn whole(&mut self, flag: &str) -> Result<usize, String> {
@@ -186,7 +190,7 @@ fn parse(flags: &str) -> Result<Options, String> {
             _ => return Err(format!("{flag:?} is not one of them")),
         }
     }
-    if windows.iter().any(|&window| window == 0) {
+    if windows.contains(&0) {
         return Err("a window of no samples".into());
     }
     if options.seek_s.is_some_and(|(when, to)| when < 0.0 || to < 0.0) {

@@ -3,7 +3,7 @@
 use super::controller::{Controller, Ladder, Report, View, controller};
 use super::estimator::{Estimate, Estimator};
 use super::figures::{Figure, Figures};
-use super::network::{Abandon, Network, Progress};
+use super::network::{Abandon, Network, Progress, Rule};
 use super::options::{Options, Replacement};
 use super::playback::Playback;
 use crate::sim::title::{MAX_SEGMENTS, Title};
@@ -43,8 +43,8 @@ pub struct Step {
     pub time_ms: f64,
     /// Milliseconds of that until the first bit.
     pub ttfb_ms: f64,
-    /// Whether it ended early.
-    pub abandoned: bool,
+    /// When it ended early: the quality wanted instead, −1 when a replacement came too late.
+    pub abandon_to: Option<i64>,
     /// Milliseconds that a full buffer held it back.
     pub full_buffer_wait_ms: f64,
     /// Milliseconds that the controller held it back.
@@ -232,12 +232,11 @@ impl Session<'_> {
             let back = replace.unwrap_or(0) as f64;
             (level - ladder.segment_ms * back <= 0.0).then_some(Abandon::TooLate)
         };
-        let rule: Option<&mut dyn FnMut(&Progress, f64) -> Option<Abandon>> =
-            match (self.options.no_abandonment, replace) {
-                (true, _) => None,
-                (false, None) => Some(&mut by_controller),
-                (false, Some(_)) => Some(&mut by_replacement),
-            };
+        let rule: Option<Rule<'_>> = match (self.options.no_abandonment, replace) {
+            (true, _) => None,
+            (false, None) => Some(&mut by_controller),
+            (false, Some(_)) => Some(&mut by_replacement),
+        };
         self.network.request(size, quality, level, rule, &mut self.playback)
     }
 
@@ -297,7 +296,10 @@ impl Session<'_> {
             downloaded_bits: progress.received,
             time_ms: progress.time,
             ttfb_ms: progress.ttfb,
-            abandoned: progress.abandoned.is_some(),
+            abandon_to: progress.abandoned.map(|abandon| match abandon {
+                Abandon::Restart(quality) => quality as i64,
+                Abandon::TooLate => -1,
+            }),
             full_buffer_wait_ms,
             abr_wait_ms,
             buffer_after_ms: self.playback.level(),

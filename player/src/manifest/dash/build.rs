@@ -35,6 +35,8 @@ const KNOWN_PROPERTIES: &[&str] = &[
 pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let mut resolved = resolve(url, &mpd);
     let mut warnings = std::mem::take(&mut mpd.warnings);
+    let refused = resolved.warnings.first().cloned();
+    let read = warnings.len();
     warnings.append(&mut resolved.warnings);
     let mut builder = Builder { warnings };
     if mpd.periods.is_empty() {
@@ -72,10 +74,12 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
         sources.push(set_sources);
     }
     if !periods.iter().any(|period| !period.adaptation_sets.is_empty()) {
-        let what = match builder.warnings.first() {
-            Some(first) => format!("nothing in it can be played ({first})"),
-            None => "it lists nothing that could be played".to_owned(),
-        };
+        if let Some(what) = refused {
+            return Err(ManifestError::Forbidden { place: Place::default(), what });
+        }
+        // Why things were left out says more than how they were written.
+        let why: Vec<&str> = builder.warnings.iter().skip(read).take(3).map(String::as_str).collect();
+        let what = format!("nothing in it can be played: {}", why.join("; "));
         return Err(ManifestError::malformed(Place::default(), what));
     }
     let end = spans.iter().flatten().filter_map(|(_, end)| *end).max().map(Duration::from_nanos);

@@ -209,15 +209,10 @@ impl Scale {
             (None, Some(0)) => return Err("@duration is zero".to_owned()),
             (None, Some(duration)) => {
                 let duration = duration.checked_mul(self.factor).ok_or_else(large)?;
-                match listed {
-                    Some(listed) => runs.push(self.run(start_number, self.start, duration, listed, init)),
-                    None => {
-                        if self.end.is_none() && most.is_none() && !self.dynamic {
-                            return Err("the number of its segments is not known".to_owned());
-                        }
-                        self.fill(start_number, self.start, duration, init, &mut runs);
-                    }
+                if self.end.is_none() && most.is_none() && !self.dynamic {
+                    return Err("the number of its segments is not known".to_owned());
                 }
+                self.fill(start_number, self.start, duration, init, &mut runs);
             }
             // One segment lasts as long as the period.
             (None, None) => match self.end.map(|end| u64::try_from(end - self.start)) {
@@ -370,9 +365,8 @@ mod tests {
 
     #[test]
     fn what_lies_outside_is_left_out() {
-        let scale = Scale::of(&info(1, 4), span(8_000_000_000, 16_000_000_000)).unwrap();
-        let mut runs = scale.runs(&info(1, 4), &Init::Nothing, Some(9)).unwrap();
-        runs.offset_ticks = 0;
+        let scale = Scale::of(&info(1, 4), span(0, 36_000_000_000)).unwrap();
+        let mut runs = scale.runs(&info(1, 4), &Init::Nothing, None).unwrap();
         runs.sizes = (0..9).collect();
         clip(&mut runs, span(9_000_000_000, 16_000_000_000));
         let kept: Vec<_> = runs.iter().map(|segment| (segment.number, segment.time, segment.size)).collect();

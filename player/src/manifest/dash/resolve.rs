@@ -122,6 +122,7 @@ impl Resolver {
                     init: layout.init,
                     media: layout.media,
                     scale: layout.scale,
+                    standalone_text: is_standalone_text(&common),
                     protection: protection(&common),
                 };
                 let index = match span {
@@ -174,6 +175,12 @@ impl Resolver {
         }
         Ok(index)
     }
+}
+
+/// Whether it is text that is not in a container.
+fn is_standalone_text(common: &Common) -> bool {
+    let mime = common.mime_type.as_deref().unwrap_or_default();
+    matches!(mime.split(';').next().unwrap_or_default().trim(), "application/ttml+xml" | "text/vtt")
 }
 
 fn protection(common: &Common) -> Vec<Protection> {

@@ -21,6 +21,9 @@ pub struct DashSource {
     pub(super) init: Init,
     pub(super) media: Media,
     pub(super) scale: Scale,
+    /// Text that is not in a container: its time stamps count from the start of the period, the presentation
+    /// time offset says only where its segments lie (DASH-IF timing model, standalone text timing).
+    pub(super) standalone_text: bool,
     pub(crate) protection: Vec<Protection>,
 }
 
@@ -53,8 +56,11 @@ pub(super) enum Media {
 }
 
 impl DashSource {
-    /// Media time of the start of the period, in seconds; an estimate for people and tests.
+    /// Media time of the start of the period in its time stamps, in seconds; an estimate for people and tests.
     pub fn presentation_time_offset(&self) -> f64 {
+        if self.standalone_text {
+            return 0.0;
+        }
         self.scale.start as f64 / f64::from(self.scale.timescale.max(1))
     }
 
@@ -150,7 +156,8 @@ impl DashSource {
     }
 
     pub(crate) fn timing(&self) -> Timing {
-        Timing::Offset { ticks: self.scale.offset, timescale: self.scale.timescale }
+        let stamps = if self.standalone_text { self.scale.start } else { 0 };
+        Timing::Offset { ticks: self.scale.offset.saturating_add(stamps), timescale: self.scale.timescale }
     }
 
     /// Reads the `sidx` out of `body`, the bytes that [`index`](Self::index) names.

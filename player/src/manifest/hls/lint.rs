@@ -26,6 +26,10 @@ pub(super) fn media(playlist: &MediaPlaylist) -> Vec<String> {
             say("MAP", "the tag needs version 6, or 5 beside #EXT-X-I-FRAMES-ONLY");
         }
     }
+    let sample_aes = playlist.keys.iter().flatten().any(|key| key.method.starts_with("SAMPLE-AES"));
+    if sample_aes && playlist.maps.is_empty() {
+        say("KEY", "SAMPLE-AES in transport streams is not supported");
+    }
     let dated = playlist.segments.iter().any(|segment| segment.program_date_time.is_some());
     if !playlist.date_ranges.is_empty() && !dated {
         say("DATERANGE", "#EXT-X-PROGRAM-DATE-TIME is missing");

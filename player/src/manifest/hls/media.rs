@@ -4,10 +4,8 @@
 //! [`MediaPlaylist::warnings`]. Unknown tags are ignored.
 
 use super::attributes::{self, Attributes};
-use super::types::{
-    DateRange, Key, Map, MediaPlaylist, MediaSegment, Part, PreloadHint, RenditionReport, ServerControl,
-    Skip, Span, Start,
-};
+use super::tags;
+use super::types::{Key, Map, MediaPlaylist, MediaSegment, Part, Span, Start};
 use super::variables::Variables;
 use crate::limits;
 use crate::manifest::iso8601::{date_time, decimal_nanos};
@@ -59,7 +57,8 @@ struct Reader {
     keys_open: bool,
     bitrate: Option<u64>,
     zero_run: u32,
-    last_part_end: Option<(String, u64)>,
+    /// Where the range of the last part ends.
+    last_part_end: Option<u64>,
 }
 
 /// What the tags since the last segment say about the next.
@@ -114,10 +113,12 @@ impl Reader {
             },
             "-X-MEDIA-SEQUENCE" => self.playlist.media_sequence = self.sequence(name, value),
             "-X-DISCONTINUITY-SEQUENCE" => self.playlist.discontinuity_sequence = self.sequence(name, value),
-            "-X-PLAYLIST-TYPE" => match value {
-                "VOD" | "EVENT" => self.playlist.playlist_type = Some(value.to_owned()),
-                _ => self.warn(name, format!("{} is no playlist type", shown(value))),
-            },
+            "-X-PLAYLIST-TYPE" => {
+                if !matches!(value, "VOD" | "EVENT") {
+                    self.warn(name, format!("{} is no playlist type", shown(value)));
+                }
+                self.playlist.playlist_type = Some(value.to_owned());
+            }
             "-X-ENDLIST" => self.playlist.end_list = true,
             "-X-I-FRAMES-ONLY" => self.playlist.i_frames_only = true,
             "-X-INDEPENDENT-SEGMENTS" => self.playlist.independent_segments = true,
@@ -160,32 +161,26 @@ impl Reader {
                 Some(target) => self.playlist.part_target = Some(target),
                 None => self.warn(name, "PART-TARGET is missing or no number"),
             },
-            "-X-SERVER-CONTROL" => {
-                let list = list();
-                self.playlist.server_control = Some(ServerControl {
-                    can_block_reload: list.yes("CAN-BLOCK-RELOAD"),
-                    hold_back: list.nanos("HOLD-BACK"),
-                    part_hold_back: list.nanos("PART-HOLD-BACK"),
-                    can_skip_until: list.nanos("CAN-SKIP-UNTIL"),
-                    can_skip_dateranges: list.yes("CAN-SKIP-DATERANGES"),
-                });
-            }
-            "-X-SKIP" => self.skip(&list()),
-            "-X-PART" => self.part(&list())?,
-            "-X-PRELOAD-HINT" => self.hint(&list()),
-            "-X-RENDITION-REPORT" => {
-                let list = list();
-                match list.owned("URI") {
-                    Some(uri) if self.playlist.rendition_reports.len() < limits::REPRESENTATIONS => {
-                        self.playlist.rendition_reports.push(RenditionReport {
-                            uri,
-                            last_msn: list.integer("LAST-MSN"),
-                            last_part: list.integer("LAST-PART"),
-                        });
-                    }
-                    _ => self.warn(name, "URI is missing"),
+            "-X-SERVER-CONTROL" => self.playlist.server_control = Some(tags::server_control(&list())),
+            "-X-SKIP" => {
+                self.playlist.skip = tags::skip(&list());
+                if self.playlist.skip.is_none() {
+                    self.warn(name, "SKIPPED-SEGMENTS is missing or no number");
                 }
             }
+            "-X-PART" => self.part(&list())?,
+            "-X-PRELOAD-HINT" => match tags::preload_hint(&list()) {
+                Some(hint) if self.playlist.preload_hints.len() < super::KEYS_TOGETHER => {
+                    self.playlist.preload_hints.push(hint);
+                }
+                _ => self.warn(name, "TYPE or URI is missing"),
+            },
+            "-X-RENDITION-REPORT" => match tags::rendition_report(&list()) {
+                Some(report) if self.playlist.rendition_reports.len() < limits::REPRESENTATIONS => {
+                    self.playlist.rendition_reports.push(report);
+                }
+                _ => self.warn(name, "URI is missing"),
+            },
             "-X-DATERANGE" => self.date_range(&list())?,
             _ if super::multivariant::is_tag(name) => {
                 self.warn(name, "this tag belongs in a multivariant playlist");
@@ -272,7 +267,7 @@ impl Reader {
     }
 
     fn key(&mut self, list: &Attributes<'_>) {
-        let Some(key) = read_key(list) else {
+        let Some(key) = tags::key(list) else {
             return self.warn("-X-KEY", "METHOD is missing");
         };
         if key.method == "NONE" {
@@ -304,21 +299,6 @@ impl Reader {
         self.key_set
     }
 
-    fn skip(&mut self, list: &Attributes<'_>) {
-        let Some(skipped_segments) = list.integer("SKIPPED-SEGMENTS") else {
-            return self.warn("-X-SKIP", "SKIPPED-SEGMENTS is missing or no number");
-        };
-        let removed = list.text("RECENTLY-REMOVED-DATERANGES").unwrap_or_default();
-        self.playlist.skip = Some(Skip {
-            skipped_segments,
-            recently_removed_dateranges: removed
-                .split('\t')
-                .filter(|id| !id.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        });
-    }
-
     fn part(&mut self, list: &Attributes<'_>) -> Result<(), ManifestError> {
         let (Some(uri), Some(duration)) = (list.owned("URI"), list.nanos("DURATION")) else {
             self.warn("-X-PART", "URI or DURATION is missing");
@@ -329,11 +309,9 @@ impl Reader {
         }
         let byte_range =
             list.text("BYTERANGE").and_then(attributes::byte_range).and_then(|(length, offset)| {
-                let chained =
-                    self.last_part_end.as_ref().filter(|(last, _)| *last == uri).map(|(_, end)| *end);
-                attributes::range(offset.or(chained).unwrap_or(0), length)
+                attributes::range(offset.or(self.last_part_end).unwrap_or(0), length)
             });
-        self.last_part_end = byte_range.and_then(|range| Some((uri.clone(), range.end?)));
+        self.last_part_end = byte_range.and_then(|range| range.end);
         self.playlist.parts.push(Part {
             segment: self.playlist.segments.len(),
             uri,
@@ -345,65 +323,19 @@ impl Reader {
         Ok(())
     }
 
-    fn hint(&mut self, list: &Attributes<'_>) {
-        match (list.owned("TYPE"), list.owned("URI")) {
-            (Some(kind), Some(uri)) if self.playlist.preload_hints.len() < super::KEYS_TOGETHER => {
-                self.playlist.preload_hints.push(PreloadHint {
-                    kind,
-                    uri,
-                    byte_range_start: list.integer("BYTERANGE-START").unwrap_or(0),
-                    byte_range_length: list.integer("BYTERANGE-LENGTH"),
-                });
-            }
-            _ => self.warn("-X-PRELOAD-HINT", "TYPE or URI is missing"),
-        }
-    }
-
     fn date_range(&mut self, list: &Attributes<'_>) -> Result<(), ManifestError> {
-        let Some(id) = list.owned("ID") else {
+        if self.playlist.date_ranges.len() >= super::DATE_RANGES {
+            return Err(ManifestError::TooMany { what: "date ranges", max: super::DATE_RANGES });
+        }
+        let Some((range, mut bad)) = tags::date_range(list) else {
             self.warn("-X-DATERANGE", "ID is missing");
             return Ok(());
         };
-        let known = self.playlist.date_ranges.iter().rposition(|range| range.id == id);
-        let at = match known {
-            Some(at) => at,
-            None if self.playlist.date_ranges.len() >= super::DATE_RANGES => {
-                return Err(ManifestError::TooMany { what: "date ranges", max: super::DATE_RANGES });
-            }
-            None => {
-                self.playlist.date_ranges.push(DateRange { id, ..DateRange::default() });
-                self.playlist.date_ranges.len() - 1
-            }
-        };
-        let mut bad = None;
-        if let Some(range) = self.playlist.date_ranges.get_mut(at) {
-            for (name, value) in list.iter() {
-                let mut time = |target: &mut Option<u64>| match decimal_nanos(value) {
-                    Some(nanos) => *target = Some(nanos),
-                    None => bad = Some(name.to_owned()),
-                };
-                match name {
-                    "CLASS" => range.class = Some(value.to_owned()),
-                    "START-DATE" => range.start = date_time(value),
-                    "END-DATE" => range.end = date_time(value),
-                    "DURATION" => time(&mut range.duration),
-                    "PLANNED-DURATION" => time(&mut range.planned_duration),
-                    "END-ON-NEXT" => range.end_on_next = value == "YES",
-                    "SCTE35-CMD" | "SCTE35-OUT" | "SCTE35-IN" => {
-                        let hex =
-                            value.trim_start_matches("0x").trim_start_matches("0X").to_ascii_lowercase();
-                        range.scte35.insert(name.to_owned(), hex);
-                    }
-                    _ if name.starts_with("X-") => {
-                        range.client.insert(name.to_owned(), value.to_owned());
-                    }
-                    _ => {}
-                }
-            }
-            if range.start.is_none() {
-                bad = Some("START-DATE".to_owned());
-            }
+        // A further line about a known range need not say when it starts.
+        if range.start.is_none() && !self.playlist.date_ranges.iter().any(|known| known.id == range.id) {
+            bad = Some("START-DATE".to_owned());
         }
+        self.playlist.date_ranges.push(range);
         if let Some(name) = bad {
             self.warn("-X-DATERANGE", format!("{} is missing or malformed", shown(&name)));
         }
@@ -482,26 +414,25 @@ impl Reader {
         Ok(())
     }
 
-    /// A byte range without offset starts where the one before ends, if that is of the same resource.
+    /// A byte range without offset starts where the one before ends, even if that is of another resource
+    /// (which the specification does not allow): so do other players.
     fn chain(&mut self, uri: &str, (length, offset): (u64, Option<u64>)) -> Option<ByteRange> {
         let start = match offset {
             Some(offset) => offset,
             None => {
-                let before = self.playlist.segments.last().filter(|last| self.playlist.uri(last) == uri);
+                let last = self.playlist.segments.last();
+                let before = last.and_then(|last| Some((self.playlist.uri(last), last.byte_range?.end?)));
                 let map = || {
-                    let map = self.playlist.maps.get(self.map? as usize).filter(|map| map.uri == uri)?;
-                    self.playlist.segments.is_empty().then_some(map.byte_range?.end?)
+                    let map = self.playlist.maps.get(self.map? as usize).filter(|_| last.is_none())?;
+                    Some((map.uri.as_str(), map.byte_range?.end?))
                 };
-                match before.and_then(|last| last.byte_range?.end).or_else(map) {
-                    Some(end) => end,
-                    None => {
-                        self.warn(
-                            "-X-BYTERANGE",
-                            "there is no range of the same resource before to continue",
-                        );
-                        0
-                    }
+                let found = before.or_else(map);
+                let (continued, end) =
+                    (found.is_some_and(|(same, _)| same == uri), found.map(|(_, end)| end));
+                if !continued {
+                    self.warn("-X-BYTERANGE", "there is no range of the same resource before to continue");
                 }
+                end.unwrap_or(0)
             }
         };
         let range = attributes::range(start, length);
@@ -548,18 +479,3 @@ const SECOND: u64 = 1_000_000_000;
 const UNSTATED: u64 = 10 * SECOND;
 /// A day, in nanoseconds: no segment is longer.
 const LONGEST: u64 = 86_400_000_000_000;
-
-/// `EXT-X-KEY` or `EXT-X-SESSION-KEY`; `None` without `METHOD`.
-pub(super) fn read_key(list: &Attributes<'_>) -> Option<Key> {
-    Some(Key {
-        method: list.owned("METHOD")?,
-        uri: list.owned("URI"),
-        iv: list.text("IV").and_then(|iv| {
-            let digits = iv.strip_prefix("0x").or_else(|| iv.strip_prefix("0X")).unwrap_or(iv);
-            let hex = digits.len() <= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            hex.then(|| format!("{:0>32}", digits.to_ascii_lowercase()))
-        }),
-        keyformat: list.owned("KEYFORMAT"),
-        keyformatversions: list.owned("KEYFORMATVERSIONS"),
-    })
-}

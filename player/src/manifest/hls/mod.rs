@@ -6,6 +6,7 @@ mod lint;
 pub mod media;
 pub mod multivariant;
 mod source;
+mod tags;
 mod types;
 pub mod variables;
 
@@ -75,3 +76,6 @@ pub(super) fn read(url: &Url, text: &str) -> Result<Title, ManifestError> {
         build::media(url, policy, playlist)
     }
 }
+
+#[cfg(test)]
+mod differential;

@@ -2,7 +2,7 @@
 //! that tag or one of its attributes, with a warning that names the line, and nothing else.
 
 use super::attributes::Attributes;
-use super::media::read_key;
+use super::tags;
 use super::types::{Key, Start};
 use super::variables::Variables;
 use crate::limits;
@@ -256,7 +256,7 @@ impl Reader {
                     });
                 }
             }
-            "-X-SESSION-KEY" => match read_key(&Attributes::read(value)) {
+            "-X-SESSION-KEY" => match tags::key(&Attributes::read(value)) {
                 Some(key) if key.method != "NONE" => self.playlist.session_keys.push(key),
                 _ => self.warn(name, "METHOD is missing or NONE"),
             },
@@ -333,7 +333,11 @@ impl Reader {
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| {
-                let value = if WHOLE.contains(&key) { leading_digits(value) } else { value };
+                let value = match key {
+                    _ if WHOLE.contains(&key) => leading_digits(value).to_owned(),
+                    "RESOLUTION" => value.replace(['×', 'X'], "x"),
+                    _ => value.to_owned(),
+                };
                 let quoted = QUOTED.contains(&key) || list.is_quoted(key) && !UNQUOTED.contains(&key);
                 if quoted { format!("{key}=\"{value}\"") } else { format!("{key}={value}") }
             })

@@ -24,7 +24,7 @@ pub struct MediaPlaylist {
     pub media_sequence: u64,
     /// `EXT-X-DISCONTINUITY-SEQUENCE`.
     pub discontinuity_sequence: u64,
-    /// `EXT-X-PLAYLIST-TYPE`, `VOD` or `EVENT`.
+    /// `EXT-X-PLAYLIST-TYPE` as written: `VOD`, `EVENT`, or something unknown.
     pub playlist_type: Option<String>,
     /// `EXT-X-ENDLIST`.
     pub end_list: bool,
@@ -48,7 +48,7 @@ pub struct MediaPlaylist {
     pub preload_hints: Vec<PreloadHint>,
     /// `EXT-X-RENDITION-REPORT`.
     pub rendition_reports: Vec<RenditionReport>,
-    /// `EXT-X-DATERANGE`, lines with the same `ID` merged.
+    /// `EXT-X-DATERANGE`, line by line; several lines may tell about one `ID`.
     pub date_ranges: Vec<DateRange>,
     /// What was wrong but could be lived with, with line numbers.
     pub warnings: Vec<String>,

@@ -45,7 +45,7 @@ pub(super) fn demux(init: Option<&Movie>, data: &Bytes, wanted: Wanted) -> Resul
             _ => {}
         }
     }
-    let mut collector = Collector::new(data, media, wanted);
+    let mut collector = Collector { whole_file: !own.is_empty(), ..Collector::new(data, media, wanted) };
     // Tables point into the file that they stand in; those of a separate initialization segment are empty.
     for movie in own.iter().chain(init.filter(|_| own.is_empty() && fragments.is_empty())) {
         collector.choose(movie)?;
@@ -111,6 +111,8 @@ struct Collector<'a> {
     samples: usize,
     next_dts: Vec<(u32, i64)>,
     occupied: Vec<Range<u64>>,
+    /// Whether the bytes begin with the description of the movie rather than being a piece of a file.
+    whole_file: bool,
     out: Demuxed,
 }
 
@@ -124,6 +126,7 @@ impl<'a> Collector<'a> {
             samples: 0,
             next_dts: Vec::new(),
             occupied: Vec::new(),
+            whole_file: false,
             out: Demuxed::default(),
         }
     }
@@ -158,9 +161,9 @@ impl<'a> Collector<'a> {
         self.data
     }
 
-    /// Whether a position lies in the segment.
+    /// Whether positions in the file are positions in these bytes, and this one lies in them.
     fn holds(&self, at: u64) -> bool {
-        at < self.data.len() as u64
+        self.whole_file && at < self.data.len() as u64
     }
 
     /// The bytes of a sample, without copying.

@@ -12,8 +12,10 @@ use crate::ui::action::{Action, UiCommand};
 use crate::ui::history::{self, History};
 use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
+use abr::protocol::Phase;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use winit::application::ApplicationHandler;
 use winit::dpi::LogicalSize;
@@ -27,6 +29,8 @@ const AGAIN: Duration = Duration::from_millis(16);
 /// A frame that nobody asked for after this long is taken without being drawn: the window is hidden, and
 /// the queue must go on.
 const OVERDUE: Duration = Duration::from_millis(100);
+/// How long a session may take to begin another attempt before its old error is shown again.
+const RETRY_PATIENCE: Duration = Duration::from_secs(1);
 /// A device may be lost this often within [`DEVICE_PATIENCE`].
 const DEVICES: usize = 3;
 const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
@@ -77,6 +81,8 @@ pub(super) struct App {
     history: History,
     output: Output,
     frame: Option<Frame>,
+    /// Whether `frame` has yet to be shown.
+    fresh: bool,
     modifiers: ModifiersState,
     /// Hundredths of a notch of the wheel that did not make a whole one yet.
     wheel: (f64, f64),
@@ -86,9 +92,16 @@ pub(super) struct App {
     /// When to draw without any event, as of the last look.
     alarm: Option<Instant>,
     hidden: bool,
+    /// Whether the pointer is hidden with the controls.
+    pointer_hidden: bool,
+    /// The size that the session was told last.
+    told: Option<(u32, u32)>,
     losses: Vec<Instant>,
     saved: (mpsc::Sender<String>, mpsc::Receiver<String>),
+    saving: Vec<JoinHandle<()>>,
     finished: Option<Result<(), Error>>,
+    /// When the user asked for another attempt that is not under way yet.
+    retried: Option<Duration>,
     failure: Option<Error>,
 }
 
@@ -108,21 +121,30 @@ impl App {
             history: History::default(),
             output: Output::default(),
             frame: None,
+            fresh: false,
             modifiers: ModifiersState::empty(),
             wheel: (0.0, 0.0),
             dirty: true,
             again: None,
             alarm: None,
             hidden: false,
+            pointer_hidden: false,
+            told: None,
             losses: Vec::new(),
             saved: mpsc::channel(),
+            saving: Vec::new(),
             finished: None,
+            retried: None,
             failure: None,
         }
     }
 
-    /// How it went.
+    /// How it went. Waits for pictures that are being saved.
     pub(super) fn end(self) -> Result<Timings, Error> {
+        for thread in self.saving {
+            // A panic there has been reported by the thread itself.
+            let _ = thread.join();
+        }
         match (self.failure, self.finished) {
             (Some(failure), _) | (None, Some(Err(failure))) => Err(failure),
             (None, Some(Ok(())) | None) => Ok(self.output.timings),
@@ -160,9 +182,11 @@ impl App {
         }
     }
 
-    fn tell_size(&self) {
+    fn tell_size(&mut self) {
         let (width, height) = if self.hidden { (0, 0) } else { self.output.window };
-        (self.handles.commands)(UiCommand::Surface { width, height });
+        if self.told.replace((width, height)) != Some((width, height)) {
+            (self.handles.commands)(UiCommand::Surface { width, height });
+        }
     }
 
     /// Ends the loop with `error`.
@@ -182,7 +206,15 @@ impl App {
             self.view.say(text, now + crate::ui::view::TOAST_STAYS);
             self.dirty = true;
         }
-        if self.finished.is_none() {
+        let over = matches!(self.status.phase, Phase::Ended | Phase::Failed);
+        if !over {
+            // Played again, or tried again with success.
+            self.finished = None;
+            self.retried = None;
+            self.dirty |= self.view.recover();
+        }
+        let trying = self.retried.is_some_and(|at| now < at + RETRY_PATIENCE);
+        if self.finished.is_none() && !trying {
             self.finished = (self.handles.finished)();
             match &self.finished {
                 Some(Ok(())) if self.options.close_at_end => events.exit(),
@@ -205,12 +237,11 @@ impl App {
         let range = if color.full_range { "full" } else { "limited" };
         self.output.picture =
             format!("{}×{}  {:?}  {:?} {range}", picture.width, picture.height, picture.format, color.matrix);
-        if self.options.screenshot.as_ref().is_some_and(|(_, at)| frame.end > *at) {
-            if let Some((path, _)) = self.options.screenshot.take() {
-                self.save(&frame, path);
-            }
+        if let Some((path, _)) = self.options.screenshot.take_if(|(_, at)| frame.end > *at) {
+            self.save(&frame, path);
         }
         self.frame = Some(frame);
+        self.fresh = true;
         true
     }
 
@@ -226,6 +257,7 @@ impl App {
                 }
                 Effect::Send(UiCommand::Retry) => {
                     self.finished = None;
+                    self.retried = Some(now);
                     (self.handles.commands)(UiCommand::Retry);
                 }
                 Effect::Send(command) => (self.handles.commands)(command),
@@ -246,7 +278,7 @@ impl App {
     }
 
     /// Writes a frame in the background and says so when it is done.
-    fn save(&self, frame: &Frame, path: PathBuf) {
+    fn save(&mut self, frame: &Frame, path: PathBuf) {
         let (picture, said, wake) = (Arc::clone(&frame.picture), self.saved.0.clone(), self.wake.clone());
         let work = move || {
             let text = match RgbaImage::from_picture(&picture).write_png(&path) {
@@ -256,14 +288,23 @@ impl App {
             let _ = said.send(text);
             wake.wake();
         };
-        if std::thread::Builder::new().name("screenshot".into()).spawn(work).is_err() {
-            let _ = self.saved.0.send("The picture could not be saved: no thread".into());
+        match std::thread::Builder::new().name("screenshot".into()).spawn(work) {
+            Ok(thread) => {
+                self.saving.retain(|thread| !thread.is_finished());
+                self.saving.push(thread);
+            }
+            Err(error) => {
+                self.view.say(format!("The picture could not be saved: {error}"), self.started.elapsed())
+            }
         }
     }
 
     fn draw(&mut self, events: &ActiveEventLoop) {
         self.look(events);
-        self.take();
+        // A frame that was taken is shown, even if the next one is due by now.
+        if !self.fresh {
+            self.take();
+        }
         self.dirty = false;
         self.again = None;
         let now = self.now();
@@ -283,13 +324,19 @@ impl App {
         } else {
             stage.gui.rest();
         }
+        // After egui, which sets the pointer's shape.
+        let hide = !self.view.controls(&self.status, now) && self.view.error().is_none();
+        if hide != self.pointer_hidden {
+            self.pointer_hidden = hide;
+            stage.host.window.set_cursor_visible(!hide);
+        }
         let size = stage.screen.size();
         let (gui, picture) = (&mut stage.gui, self.frame.as_ref().map(|frame| &frame.picture));
         let shown = stage.screen.show(&stage.host, picture, |gpu, encoder, view| {
             gui.paint(gpu, encoder, view, size);
         });
         match shown {
-            Ok(Shown::Presented) => {}
+            Ok(Shown::Presented) => self.fresh = false,
             Ok(Shown::Later) => self.again = Some(Instant::now() + AGAIN),
             Ok(Shown::Hidden) => self.again = Some(Instant::now() + OVERDUE),
             Err(error) if error.code == Code::DeviceLost => self.rebuild(events, error),
@@ -364,27 +411,30 @@ impl App {
 
 impl ApplicationHandler<()> for App {
     fn resumed(&mut self, events: &ActiveEventLoop) {
-        if self.stage.is_none() {
-            if let Err(error) = self.open(events) {
-                self.give_up(events, error);
-            }
+        if self.stage.is_none()
+            && let Err(error) = self.open(events)
+        {
+            self.give_up(events, error);
         }
     }
 
     fn user_event(&mut self, events: &ActiveEventLoop, (): ()) {
         if self.wake.take() {
             self.look(events);
+            // The first frame after a start or seek is due while the clock is held, when nothing else
+            // would ask for it.
+            self.dirty |= !self.fresh && self.take();
         }
     }
 
     fn window_event(&mut self, events: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         let now = self.now();
         // Keys go by the key table alone: egui would take some of them for itself.
-        if !matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::RedrawRequested) {
-            if let Some(stage) = &mut self.stage {
-                self.dirty |=
-                    stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
-            }
+        if !matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::RedrawRequested)
+            && let Some(stage) = &mut self.stage
+        {
+            self.dirty |=
+                stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
         }
         match event {
             WindowEvent::RedrawRequested => self.draw(events),
@@ -429,10 +479,8 @@ impl ApplicationHandler<()> for App {
             self.dirty |= self.take();
         }
         self.dirty |= self.alarm.is_some_and(|at| at <= now) || due.is_some_and(|due| due <= now);
-        if self.dirty && !self.hidden {
-            if let Some(stage) = &self.stage {
-                stage.host.window.request_redraw();
-            }
+        if let Some(stage) = self.stage.as_ref().filter(|_| self.dirty && !self.hidden) {
+            stage.host.window.request_redraw();
         }
         self.alarm = self.next_alarm().filter(|_| !self.hidden);
         let overdue = due.map(|due| if due <= now { due + OVERDUE } else { due });

@@ -42,9 +42,6 @@ pub(super) fn draw(ui: &mut Ui, scene: &Scene<'_>) -> Vec<Action> {
     let screen = ui.max_rect();
     click(ui, screen, scene, &mut actions);
     let controls = scene.view.controls(scene.status, scene.now);
-    if !controls {
-        ui.ctx().set_cursor_icon(egui::CursorIcon::None);
-    }
     if let Some(waiting) = scene.view.waiting(scene.status, scene.now) {
         wait(ui, screen, &waiting, scene.now);
     }
