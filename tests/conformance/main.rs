@@ -6,6 +6,7 @@
 
 mod dash;
 mod dash_model;
+mod drm;
 mod exclusions;
 mod harness;
 mod hls;

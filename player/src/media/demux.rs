@@ -55,6 +55,13 @@ impl RawTrack {
     pub fn start(&self) -> Option<i64> {
         self.samples.iter().map(|sample| sample.pts).min()
     }
+
+    /// The earliest time that is presented, in ticks: without encoder delay and what an edit cuts off.
+    pub fn presented_start(&self) -> Option<i64> {
+        let presented = self.samples.iter().filter(|s| s.trim_start == 0 || s.trim_start < s.duration);
+        let begin = |s: &RawSample| s.pts.saturating_add_unsigned(s.trim_start);
+        presented.map(begin).min().or_else(|| self.start())
+    }
 }
 
 /// What a segment holds of the tracks that were wanted.

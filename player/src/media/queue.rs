@@ -90,16 +90,7 @@ impl SampleQueue {
         self.samples.extend(behind);
     }
 
-    /// The next sample for the decoder. A change of [`Sample::format`] or [`Sample::representation`] from
-    /// one to the next is a switch.
-    pub fn next(&mut self) -> Option<Sample> {
-        let sample = self.samples.get(self.cursor)?.clone();
-        self.cursor += 1;
-        self.read_to = Some(self.read_to.map_or(sample.end(), |end| end.max(sample.end())));
-        Some(sample)
-    }
-
-    /// The sample that [`next`](Self::next) would return.
+    /// The sample that the reader gets next.
     pub fn peek(&self) -> Option<&Sample> {
         self.samples.get(self.cursor)
     }
@@ -200,6 +191,19 @@ impl SampleQueue {
     }
 }
 
+/// The reader: samples for the decoder, one after the other. A change of [`Sample::format`] or
+/// [`Sample::representation`] from one to the next is a switch. After `None` more may come with an append.
+impl Iterator for SampleQueue {
+    type Item = Sample;
+
+    fn next(&mut self) -> Option<Sample> {
+        let sample = self.samples.get(self.cursor)?.clone();
+        self.cursor += 1;
+        self.read_to = Some(self.read_to.map_or(sample.end(), |end| end.max(sample.end())));
+        Some(sample)
+    }
+}
+
 fn earliest(samples: &[Sample]) -> Option<MediaTime> {
     samples.iter().map(|sample| sample.pts).min()
 }
@@ -280,7 +284,7 @@ mod tests {
 
     fn read(queue: &mut SampleQueue) -> Vec<(i64, u32)> {
         let mut seen = Vec::new();
-        while let Some(sample) = queue.next() {
+        for sample in queue.by_ref() {
             seen.push((sample.pts.as_millis(), sample.representation.representation));
         }
         seen

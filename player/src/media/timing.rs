@@ -61,6 +61,8 @@ struct Last {
     nominal: MediaTime,
     /// Where its samples end.
     mapped: MediaTime,
+    /// Half-way between its first sample and there.
+    middle: MediaTime,
 }
 
 /// Nanoseconds to add to media time, for the segments of one discontinuity or track.
@@ -106,19 +108,10 @@ impl TimeMapper {
             ContentType::Video | ContentType::Audio => &demuxed.audio,
             ContentType::Text | ContentType::Image => &demuxed.text,
         };
-        let Some(start) = first.start() else { return Mapping::Ready(Mapped::default()) };
+        let Some(start) = first.presented_start() else { return Mapping::Ready(Mapped::default()) };
         let timescale = first.timescale;
         let defines = append.track == ContentType::Video || !self.video_expected;
-        let before = self.last.as_ref().filter(|last| {
-            let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
-            announced && last.nominal == append.segment.start
-        });
-        let follows = before.is_some_and(|last| append.timing == Timing::Discontinuity(last.discontinuity));
-        let close = |last: &&Last| {
-            last.mapped.since(last.nominal).max(last.nominal.since(last.mapped)) <= SLACK
-        };
-        let expected = before.filter(close).map_or(append.segment.start, |last| last.mapped);
-        let expected = i128::from(expected.as_nanos());
+        let (expected, follows) = self.expectation(append, defines);
         let (key, offset) = match append.timing {
             Timing::Offset { ticks, timescale } => (
                 Key::Offset(append.representation.period, append.track),
@@ -140,16 +133,20 @@ impl TimeMapper {
         let span = nanos(append.segment.duration()).saturating_mul(2);
         let tolerance = i128::from(span.max(nanos(TOLERANCE)));
         let overlap = i128::from((span / 8).max(nanos(OVERLAP)));
-        let fits = |distance: i128| distance.abs() <= tolerance && !(follows && distance < -overlap);
+        let fits = |distance: i128| {
+            let goes_back =
+                follows.is_some_and(|(middle, end)| expected + distance < middle.max(end - overlap));
+            distance.abs() <= tolerance && !goes_back
+        };
         let line = self.lines.iter().position(|line| line.key == key);
         let known = line.map(|place| &self.lines[place].anchors[..]).unwrap_or_default();
         let exact = matches!(append.timing, Timing::Offset { .. });
         let candidates = exact.then_some(0).into_iter().chain(known.iter().rev().copied());
-        let best = candidates.min_by_key(|candidate| distance(*candidate).0.abs());
-        let chosen = match best {
-            Some(candidate) if fits(distance(candidate).0) => candidate + distance(candidate).1,
-            None if !defines => return Mapping::NotYet(demuxed),
-            _ => {
+        let fitting = candidates.filter(|candidate| fits(distance(*candidate).0));
+        let chosen = match fitting.min_by_key(|candidate| distance(*candidate).0.abs()) {
+            Some(candidate) => candidate + distance(candidate).1,
+            None if !exact && known.is_empty() && !defines => return Mapping::NotYet(demuxed),
+            None => {
                 let anchor = expected - offset.apply(start, timescale);
                 if defines || exact {
                     self.remember(key, anchor);
@@ -162,11 +159,29 @@ impl TimeMapper {
             && defines
         {
             let samples = if mapped.video.is_empty() { &mapped.audio } else { &mapped.video };
-            let end = samples.iter().map(|sample| sample.pts + sample.duration).max();
-            let nominal = append.segment.end;
-            self.last = end.map(|mapped| Last { discontinuity, nominal, mapped });
+            let start = samples.iter().map(|sample| sample.pts).min();
+            let end = samples.iter().map(Sample::end).max();
+            self.last = start.zip(end).map(|(start, mapped)| Last {
+                discontinuity,
+                nominal: append.segment.end,
+                mapped,
+                middle: start + mapped.since(start) / 2,
+            });
         }
         Mapping::Ready(mapped)
+    }
+
+    /// Where a segment is expected to begin, and middle and end of the one before it if both are of one
+    /// discontinuity; in nanoseconds.
+    fn expectation(&self, append: &Append, defines: bool) -> (i128, Option<(i128, i128)>) {
+        let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
+        let last = self.last.as_ref().filter(|last| announced && last.nominal == append.segment.start);
+        let slack = |last: &Last| last.mapped.since(last.nominal).max(last.nominal.since(last.mapped));
+        let near = last.filter(|last| slack(last) <= SLACK);
+        let expected = near.map_or(append.segment.start, |last| last.mapped);
+        let same = last.filter(|last| append.timing == Timing::Discontinuity(last.discontinuity));
+        let nanos = |time: MediaTime| i128::from(time.as_nanos());
+        (nanos(expected), same.map(|last| (nanos(last.middle), nanos(last.mapped))))
     }
 
     fn remember(&mut self, key: Key, anchor: i128) {
@@ -371,6 +386,15 @@ mod tests {
     }
 
     #[test]
+    fn encoder_delay_lies_before_the_start() {
+        let mut mapper = TimeMapper::new();
+        let mut demuxed = audio(-1_920, 48_000);
+        demuxed.audio.samples[0].trim_start = 1_920;
+        let mapped = mapper.map(&append(ContentType::Audio, 0, Timing::Discontinuity(0)), demuxed);
+        assert_eq!(first(mapped), Some(-40_000_000));
+    }
+
+    #[test]
     fn the_33_bit_clock_goes_on_through_its_wrap() {
         let mut mapper = TimeMapper::new();
         let timing = Timing::Discontinuity(0);
@@ -410,12 +434,38 @@ mod tests {
         let timing = Timing::Discontinuity(0);
         let mut place = |start: i64, media: i64| {
             let append = append(ContentType::Video, start, timing);
-            first(mapper.map(&append, video(media, 1_000))).map(|nanos| nanos / 1_000_000)
+            let mut demuxed = video(media, 1_000);
+            demuxed.video.samples[1].duration = 3_960;
+            first(mapper.map(&append, demuxed)).map(|nanos| nanos / 1_000_000)
         };
         assert_eq!(place(0, 1_400), Some(0));
-        // The same file again, where the one before ends after two samples of 40 ms.
+        // The same file again.
         assert_eq!(place(4_000, 1_400), Some(4_000));
         assert_eq!(place(8_000, 5_400), Some(8_000));
+    }
+
+    #[test]
+    fn even_a_short_segment_that_starts_again_is_seen() {
+        let mut mapper = TimeMapper::new();
+        for start in [0, 4_000] {
+            // 80 ms of 4 s.
+            let mapped =
+                mapper.map(&append(ContentType::Video, start, Timing::Discontinuity(0)), video(1_400, 1_000));
+            assert_eq!(first(mapped), Some(start * 1_000_000));
+        }
+    }
+
+    #[test]
+    fn rounded_durations_that_add_up_are_no_jump() {
+        let mut mapper = TimeMapper::new();
+        // Segments of 3.9 s in a playlist that says 4 s, for a minute.
+        for number in 0..15 {
+            let append = append(ContentType::Video, number * 4_000, Timing::Discontinuity(0));
+            let mut demuxed = video(number * 3_900, 1_000);
+            demuxed.video.samples[1].duration = 3_860;
+            let start = first(mapper.map(&append, demuxed)).map(|nanos| nanos / 1_000_000);
+            assert_eq!(start, Some(number * 3_900));
+        }
     }
 
     #[test]
