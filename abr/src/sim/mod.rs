@@ -8,7 +8,4 @@ pub mod origin;
 pub mod pipeline;
 pub mod playback;
 pub mod staging;
-pub mod sabre;
-pub mod pensieve;
-pub mod expected;
 pub mod optimum;
