@@ -3,8 +3,8 @@
 use super::audio::AudioTrack;
 use super::clock::PresentationClock;
 use super::frames::{FrameQueue, Notice};
-use super::message::Message;
 use super::intake::{Intake, Tracks};
+use super::message::Message;
 use super::registry;
 use super::video_track::VideoTrack;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
