@@ -174,7 +174,8 @@ impl AudioOut {
 }
 
 fn caps(pcm: &Pcm) -> gst::Caps {
-    let mask = pcm.channel_mask.unwrap_or_else(|| gst_audio::AudioChannelPosition::fallback_mask(pcm.channels));
+    let mask =
+        pcm.channel_mask.unwrap_or_else(|| gst_audio::AudioChannelPosition::fallback_mask(pcm.channels));
     gst_audio::AudioCapsBuilder::new_interleaved()
         .format(gst_audio::AUDIO_FORMAT_F32)
         .rate(i32::try_from(pcm.sampling_rate).unwrap_or(SAMPLING_RATE))

@@ -270,8 +270,7 @@ impl FrameQueue {
             state.lanes.contains(&lane)
                 && (state.lanes.front() != Some(&lane) || state.waiting.len() >= CAPACITY)
         };
-        let mut state =
-            self.room.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.room.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
         if !state.lanes.contains(&lane) {
             return Err(Closed);
         }

@@ -87,9 +87,10 @@ impl Intake {
                 let detail = "too many segments wait for their place on the timeline".to_owned();
                 Outcome::Failed(AppendFailure { malformed: false, detail })
             }
-            Ok(demuxed) => {
-                self.go_on(Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() }, tracks)
-            }
+            Ok(demuxed) => self.go_on(
+                Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
+                tracks,
+            ),
             Err(error) => Outcome::Failed(error.into()),
         };
         let mut answers = Vec::new();
@@ -123,7 +124,9 @@ impl Intake {
 
     fn answer(&mut self, append: &Append, outcome: Outcome, answers: &mut Vec<PipelineEvent>) {
         match outcome {
-            Outcome::Queued(start, end) => answers.push(PipelineEvent::Appended { id: append.id, start, end }),
+            Outcome::Queued(start, end) => {
+                answers.push(PipelineEvent::Appended { id: append.id, start, end })
+            }
             Outcome::Failed(failure) => answers.push(PipelineEvent::AppendFailed { id: append.id, failure }),
             Outcome::Waits(waiting) => self.waiting.push(waiting),
         }
@@ -133,7 +136,9 @@ impl Intake {
         let Waiting { append, what, queued } = waiting;
         match what {
             What::Timing(demuxed) => match self.mapper.map(&append, demuxed) {
-                Mapping::NotYet(demuxed) => Outcome::Waits(Waiting { append, what: What::Timing(demuxed), queued }),
+                Mapping::NotYet(demuxed) => {
+                    Outcome::Waits(Waiting { append, what: What::Timing(demuxed), queued })
+                }
                 Mapping::Ready(mut mapped) => {
                     if !tracks.audio_active {
                         mapped.audio.clear();

@@ -126,7 +126,9 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
     let Options { pacing, audio, output, video_bytes, audio_bytes } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
-        FrameOutput::Headless { frame_log } => (Some(frame_log), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>),
+        FrameOutput::Headless { frame_log } => {
+            (Some(frame_log), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>)
+        }
         FrameOutput::Window { wake } => (None, wake),
     };
     let notices = mailbox.clone();

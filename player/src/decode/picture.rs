@@ -2,10 +2,10 @@
 
 use crate::frame::{ChromaSite, Color, Matrix, Picture, PixelFormat, Planes};
 use crate::limits;
-use gstreamer as gst;
-use gstreamer_video as gst_video;
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrame, VideoInfo};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
 
 /// Why a buffer could not become a picture.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +57,8 @@ impl Reader {
         let (format, converter) = match native(info.format()) {
             Some(format) => (format, None),
             None => {
-                let ten_bit = (0..info.format_info().n_components()).any(|part| {
-                    u8::try_from(part).is_ok_and(|part| info.comp_depth(part) > 8)
-                });
+                let ten_bit = (0..info.format_info().n_components())
+                    .any(|part| u8::try_from(part).is_ok_and(|part| info.comp_depth(part) > 8));
                 let (to, format) = if ten_bit {
                     (VideoFormat::I42010le, PixelFormat::I420P10)
                 } else {
@@ -75,13 +74,11 @@ impl Reader {
     /// The picture in `buffer`.
     pub(super) fn read(&self, buffer: gst::Buffer) -> Result<Picture, PictureError> {
         let unreadable = || gst::glib::bool_error!("its memory cannot be mapped");
-        let mut frame =
-            VideoFrame::from_buffer_readable(buffer, &self.info).map_err(|_| unreadable())?;
+        let mut frame = VideoFrame::from_buffer_readable(buffer, &self.info).map_err(|_| unreadable())?;
         let mut color = self.color;
         if let Some((converter, out)) = &self.converter {
             let buffer = gst::Buffer::with_size(out.size())?;
-            let mut target =
-                VideoFrame::from_buffer_writable(buffer, out).map_err(|_| unreadable())?;
+            let mut target = VideoFrame::from_buffer_writable(buffer, out).map_err(|_| unreadable())?;
             converter.frame(&frame, &mut target);
             color = self::color(out);
             frame = VideoFrame::from_buffer_readable(target.into_buffer(), out).map_err(|_| unreadable())?;

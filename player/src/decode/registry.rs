@@ -37,9 +37,15 @@ const fn decoders(codec: Codec) -> &'static [Entry] {
     match codec {
         Codec::H264 => const { &[hard("vah264dec"), hard("v4l2slh264dec"), soft("avdec_h264", LIBAV)] },
         Codec::Hevc => const { &[hard("vah265dec"), hard("v4l2slh265dec"), soft("avdec_h265", LIBAV)] },
-        Codec::Vp8 => const { &[hard("vavp8dec"), hard("v4l2slvp8dec"), soft("avdec_vp8", LIBAV), soft("vp8dec", GOOD)] },
-        Codec::Vp9 => const { &[hard("vavp9dec"), hard("v4l2slvp9dec"), soft("avdec_vp9", LIBAV), soft("vp9dec", GOOD)] },
-        Codec::Av1 => const { &[hard("vaav1dec"), hard("v4l2slav1dec"), soft("dav1ddec", BAD), soft("av1dec", BAD)] },
+        Codec::Vp8 => {
+            const { &[hard("vavp8dec"), hard("v4l2slvp8dec"), soft("avdec_vp8", LIBAV), soft("vp8dec", GOOD)] }
+        }
+        Codec::Vp9 => {
+            const { &[hard("vavp9dec"), hard("v4l2slvp9dec"), soft("avdec_vp9", LIBAV), soft("vp9dec", GOOD)] }
+        }
+        Codec::Av1 => {
+            const { &[hard("vaav1dec"), hard("v4l2slav1dec"), soft("dav1ddec", BAD), soft("av1dec", BAD)] }
+        }
         Codec::H263 => const { &[soft("avdec_h263", LIBAV)] },
         Codec::Mpeg1 => const { &[soft("avdec_mpegvideo", LIBAV), soft("avdec_mpeg2video", LIBAV)] },
         Codec::Mpeg2 => const { &[hard("vampeg2dec"), soft("avdec_mpeg2video", LIBAV)] },

@@ -264,9 +264,8 @@ fn build(
         element: element.to_owned(),
         reason: reason.to_string(),
     };
-    let make = |name: &'static str| {
-        gst::ElementFactory::make(name).build().map_err(|error| failed(name, &error))
-    };
+    let make =
+        |name: &'static str| gst::ElementFactory::make(name).build().map_err(|error| failed(name, &error));
     let hungry = Arc::clone(shared);
     let src = gst_app::AppSrc::builder()
         .caps(caps)

@@ -141,8 +141,7 @@ impl VideoTrack {
                     let id = DecoderId(self.decoders_started);
                     self.decoders_started += 1;
                     self.drain_ordered = false;
-                    let started =
-                        VideoDecoder::start(id, &sample.format, &self.frames, self.mailbox.clone());
+                    let started = VideoDecoder::start(id, &sample.format, &self.frames, self.mailbox.clone());
                     started.map(|decoder| self.decoder = Some(decoder))
                 }
                 Some(decoder) if !decoder.takes(&sample.format) => {
@@ -226,8 +225,9 @@ impl VideoTrack {
     }
 
     fn leave(&mut self, id: DecoderId) {
-        let (gone, staying) =
-            std::mem::take(&mut self.draining).into_iter().partition(|decoder: &VideoDecoder| decoder.id() == id);
+        let (gone, staying) = std::mem::take(&mut self.draining)
+            .into_iter()
+            .partition(|decoder: &VideoDecoder| decoder.id() == id);
         self.draining = staying;
         self.leaving.extend(Vec::into_iter(gone).map(VideoDecoder::fail));
     }
@@ -252,9 +252,8 @@ impl VideoTrack {
         }
         let message = format!("{error}; decoding goes on at the next keyframe");
         // Without a receiver the engine has ended.
-        let _ = self
-            .mailbox
-            .send(Message::Trouble(Error::new(Severity::Recoverable, Code::Decoder, message)));
+        let _ =
+            self.mailbox.send(Message::Trouble(Error::new(Severity::Recoverable, Code::Decoder, message)));
         Ok(())
     }
 

@@ -31,11 +31,13 @@ impl Decoder {
     pub(super) fn start(format: &SampleFormat) -> Result<Self, AudioError> {
         let chain = registry::chain(format)?;
         let codec = || registry::name(format.codec);
-        let failed = |reason: &dyn std::fmt::Display| AudioError::Start { codec: codec(), reason: reason.to_string() };
+        let failed =
+            |reason: &dyn std::fmt::Display| AudioError::Start { codec: codec(), reason: reason.to_string() };
         let caps = caps::caps(format, chain.parser.is_none())
             .ok_or_else(|| registry::Missing::Unknown { codec: codec() })?;
         let src = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).max_bytes(0).build();
-        let wanted = gst_audio::AudioCapsBuilder::new_interleaved().format(gst_audio::AUDIO_FORMAT_F32).build();
+        let wanted =
+            gst_audio::AudioCapsBuilder::new_interleaved().format(gst_audio::AUDIO_FORMAT_F32).build();
         let sink = gst_app::AppSink::builder()
             .caps(&wanted)
             .sync(false)
@@ -43,7 +45,8 @@ impl Decoder {
             .qos(false)
             .enable_last_sample(false)
             .build();
-        let make = |name: &'static str| gst::ElementFactory::make(name).build().map_err(|error| failed(&error));
+        let make =
+            |name: &'static str| gst::ElementFactory::make(name).build().map_err(|error| failed(&error));
         let mut elements: Vec<gst::Element> = vec![src.clone().upcast()];
         if let Some(parser) = chain.parser {
             elements.push(make(parser)?);
@@ -92,7 +95,8 @@ impl Decoder {
         let pts = i64::try_from(buffer.pts()?.nseconds()).ok()?;
         let pts = MediaTime::from_nanos(self.origin?.as_nanos().checked_add(pts)?);
         let bytes = buffer.map_readable().ok()?;
-        let samples = bytes.chunks_exact(4).map(|word| f32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        let samples =
+            bytes.chunks_exact(4).map(|word| f32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
         Some(Pcm {
             pts,
             channels: info.channels().max(1),

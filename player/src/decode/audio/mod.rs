@@ -128,8 +128,10 @@ struct AacConfig {
 
 impl AacConfig {
     fn read(config: &[u8]) -> Option<Self> {
-        const RATES: [u32; 13] =
-            [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+        const RATES: [u32; 13] = [
+            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+            7_350,
+        ];
         let mut at = 0usize;
         let mut bits = |count: usize| {
             (0..count).try_fold(0u32, |value, _| {

@@ -77,7 +77,9 @@ impl Sound {
         let open = move || {
             let notice = match AudioOut::open(sink.as_deref(), mailbox.clone()) {
                 Ok(out) => SoundNotice::Opened(Box::new(out)),
-                Err(error @ (OutError::NoDevice(_) | OutError::Build(_))) => SoundNotice::Absent(error.to_string()),
+                Err(error @ (OutError::NoDevice(_) | OutError::Build(_))) => {
+                    SoundNotice::Absent(error.to_string())
+                }
             };
             // Without a receiver the engine has ended, and the device is closed again.
             let _ = mailbox.send(Message::Sound(notice));

@@ -3,7 +3,9 @@
 use super::{AacConfig, AudioDecoder, AudioError, Pcm};
 use crate::decode::registry;
 use crate::media::sample::{Codec, Sample, SampleFormat};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder as Codecs, AudioDecoderOptions,
 };
@@ -49,11 +51,9 @@ impl Decoder {
         }
         // What to leave out is said by the samples.
         let options = AudioDecoderOptions::default().gapless(false);
-        let codec = symphonia::default::get_codecs()
-            .make_audio_decoder(&parameters, &options)
-            .map_err(|error| AudioError::Start {
-                codec: registry::name(format.codec),
-                reason: error.to_string(),
+        let codec =
+            symphonia::default::get_codecs().make_audio_decoder(&parameters, &options).map_err(|error| {
+                AudioError::Start { codec: registry::name(format.codec), reason: error.to_string() }
             })?;
         Ok(Self { codec, format: format.clone() })
     }

@@ -20,12 +20,18 @@ fn ffmpeg(arguments: &str, dir: &std::path::Path) -> Option<Vec<u8>> {
 fn check(codec: &str, layout: &str, tolerance: f64) {
     gstreamer::init().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let source = format!("-f lavfi -i sine=frequency=440:sample_rate=48000:duration=2,aformat=channel_layouts={layout}");
-    let encode = format!("{source} {codec} -f mp4 -movflags frag_keyframe+empty_moov+delay_moov+default_base_moof -frag_duration 3000000 a.mp4");
+    let source = format!(
+        "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=2,aformat=channel_layouts={layout}"
+    );
+    let encode = format!(
+        "{source} {codec} -f mp4 -movflags frag_keyframe+empty_moov+delay_moov+default_base_moof -frag_duration 3000000 a.mp4"
+    );
     let Some(_) = ffmpeg(&encode, dir.path()) else { return };
     let expected = ffmpeg("-i a.mp4 -f f32le -c:a pcm_f32le -", dir.path()).unwrap();
-    let expected: Vec<f32> =
-        expected.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+    let expected: Vec<f32> = expected
+        .chunks_exact(4)
+        .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+        .collect();
 
     let whole = Bytes::from(std::fs::read(dir.path().join("a.mp4")).unwrap());
     let moof = whole.windows(4).position(|word| word == b"moof").unwrap() - 4;
