@@ -65,11 +65,6 @@ impl Intake {
         self.mapper.expect_video(expected);
     }
 
-    /// Whether an append waits.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
         let demuxed = self.demuxer.demux(&append);

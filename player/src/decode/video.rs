@@ -244,7 +244,7 @@ impl VideoDecoder {
 
 fn to_gst(time: MediaTime) -> Option<gst::ClockTime> {
     let nanos = time.as_nanos();
-    if nanos < -RANGE || nanos > RANGE {
+    if !(-RANGE..=RANGE).contains(&nanos) {
         return None;
     }
     u64::try_from(nanos + BASE).ok().map(gst::ClockTime::from_nseconds)
