@@ -11,3 +11,16 @@ pub mod segments;
 pub mod presentation;
 pub mod error;
 pub mod protocol;
+pub mod throughput;
+pub mod controller;
+pub mod buffer;
+pub mod retry;
+pub mod locations;
+mod track;
+pub mod session;
+pub mod journal;
+pub mod qoe;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "sim")]
+pub mod cli;

@@ -17,6 +17,10 @@ use crate::time::{MediaTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How much of what has been presented the pipeline keeps queued behind the position. Older samples are
+/// dropped by it without an order.
+pub const BACK_BUFFER: Duration = Duration::from_secs(30);
+
 /// Names one request; never used twice in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -297,7 +301,8 @@ pub enum Output {
         /// Presentation time of the first sample to drop.
         from: MediaTime,
     },
-    /// No more samples follow on this track: drain its decoder.
+    /// No more samples follow on this track: drain its decoder. A later [`Output::Seek`] or
+    /// [`Output::Flush`] revokes it; it is ordered again when it is true again.
     EndOfTrack(ContentType),
     /// Continue at another time. The next frame shown is the one whose interval contains `to`.
     Seek {

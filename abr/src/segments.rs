@@ -166,9 +166,9 @@ impl SegmentRuns {
     }
 
     fn segment(&self, run: &Run, position: u64, step: u64) -> Segment {
-        let start = i128::from(run.start) + i128::from(run.duration) * i128::from(step);
+        let start = i128::from(run.start).saturating_add(i128::from(run.duration).saturating_mul(i128::from(step)));
         let at = |ticks: i128| {
-            let ticks = ticks + i128::from(self.offset_ticks);
+            let ticks = ticks.saturating_add(i128::from(self.offset_ticks));
             let ticks = ticks.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
             MediaTime::from_ticks(ticks, self.timescale)
         };
@@ -177,7 +177,7 @@ impl SegmentRuns {
             number: run.number.saturating_add(step),
             time: start.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64,
             start: at(start),
-            end: at(start + i128::from(run.duration)),
+            end: at(start.saturating_add(i128::from(run.duration))),
             size: usize::try_from(position).ok().and_then(|p| self.sizes.get(p).copied()),
             discontinuity: run.discontinuity,
             init: run.init,

@@ -140,3 +140,14 @@ impl std::fmt::Debug for Picture {
         write!(f, "Picture({}x{} {:?} {:?})", self.width, self.height, self.format, self.color)
     }
 }
+
+/// Where a face gets its pictures from: decoded frames in order, chosen by the presentation clock.
+pub trait FrameSource: Send + Sync {
+    /// The frame to show now, when it is another one than at the last call. Frames whose time has passed
+    /// are dropped and counted by the source.
+    fn due(&self) -> Option<Frame>;
+
+    /// When the next frame becomes due; `None` while that is not known (nothing is decoded, or the clock
+    /// is held). Waking the face covers that case.
+    fn next_due(&self) -> Option<std::time::Instant>;
+}

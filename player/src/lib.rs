@@ -9,6 +9,7 @@ pub mod limits;
 pub mod frame;
 pub mod pipeline;
 pub mod manifest;
+pub mod inspect;
 pub mod net;
 pub mod media;
 #[cfg(feature = "media")]
@@ -16,5 +17,11 @@ pub mod decode;
 #[cfg(feature = "media")]
 pub mod render;
 pub mod status;
+pub mod demo;
+pub mod process;
+pub mod events;
+pub mod driver;
 #[cfg(feature = "desktop")]
 pub mod ui;
+#[cfg(feature = "desktop")]
+pub mod cli;

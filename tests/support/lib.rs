@@ -1,1 +1,9 @@
-//! Test support: scripted origins, generated content and the processes under test.
+//! What the proofs share: the workspace as files and crates, a content network with faults, titles made
+//! by ffmpeg, and the built player as a child process.
+
+pub mod workspace;
+pub mod fault;
+pub mod shaping;
+pub mod origin;
+pub mod content;
+pub mod sluice;

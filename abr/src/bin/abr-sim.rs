@@ -1,2 +1,5 @@
 //! The simulator command line.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    abr::cli::main()
+}

@@ -1,2 +1,5 @@
-//! The desktop player.
-fn main() {}
+//! The desktop player; everything is in [`player::cli`].
+
+fn main() -> std::process::ExitCode {
+    player::cli::main()
+}

@@ -226,6 +226,10 @@ impl Engine {
         let mut tracks =
             Tracks { video: &mut self.video, audio: &mut self.audio, audio_active: self.active.audio };
         let answers = self.intake.take(append, &mut tracks);
+        if self.active.video && self.intake.has_sound_alone() && self.video.end().is_none() {
+            self.active.video = false;
+            self.intake.expect_video(false);
+        }
         self.tell_all(answers);
     }
 

@@ -130,6 +130,11 @@ impl FrameQueue {
         (state.presented, state.dropped)
     }
 
+    /// When the frame that waits next is due, if one does.
+    pub fn next(&self) -> Option<MediaTime> {
+        self.lock().waiting.front().map(|frame| frame.pts)
+    }
+
     /// Whether every frame of the ended track has been shown.
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();

@@ -32,6 +32,7 @@ pub(super) struct Intake {
     demuxer: Demuxer,
     mapper: TimeMapper,
     waiting: Vec<Waiting>,
+    sound_alone: bool,
 }
 
 struct Waiting {
@@ -57,7 +58,7 @@ enum Outcome {
 
 impl Intake {
     pub(super) fn new() -> Self {
-        Self { demuxer: Demuxer::new(), mapper: TimeMapper::new(), waiting: Vec::new() }
+        Self { demuxer: Demuxer::new(), mapper: TimeMapper::new(), waiting: Vec::new(), sound_alone: false }
     }
 
     /// Tells whether pictures are expected: sound then waits for the mapping of their time stamps.
@@ -65,9 +66,20 @@ impl Intake {
         self.mapper.expect_video(expected);
     }
 
+    /// Whether segments that should hold pictures and sound hold sound alone, so that no picture is to be
+    /// expected.
+    pub(super) fn has_sound_alone(&self) -> bool {
+        self.sound_alone
+    }
+
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
         let demuxed = self.demuxer.demux(&append);
+        if let Ok(demuxed) = &demuxed
+            && append.track == ContentType::Video
+        {
+            self.sound_alone = demuxed.video.samples.is_empty();
+        }
         // The samples hold on to the bytes they need.
         append.data = Bytes::new();
         let outcome = match demuxed {

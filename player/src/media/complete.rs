@@ -4,12 +4,12 @@
 use super::demux::sniff;
 use super::error::MediaError;
 use super::isobmff::boxes;
-use super::ts;
+use super::{ts, webm};
 use abr::presentation::Container;
 
 /// Checks that `data`, said to be in `container`, is media of a known kind and ends where its structure
 /// ends: the boxes of an MP4 segment fill it exactly and no fragment lacks its data, a transport stream is
-/// whole packets. For other containers only the kind is checked.
+/// whole packets, the elements of WebM are all there. For other containers only the kind is checked.
 ///
 /// # Errors
 /// [`MediaError::NotMedia`] for bytes of no known kind, [`MediaError::Truncated`] for a body that ends
@@ -18,6 +18,7 @@ pub fn check_complete(data: &[u8], container: Container) -> Result<(), MediaErro
     match sniff(data) {
         Some(Container::Mp4) => boxes_fill(data),
         Some(Container::Ts) => ts::check_complete(data),
+        Some(Container::Webm) => webm::check_complete(data),
         Some(_) => Ok(()),
         // Subtitles may be any text.
         None if container == Container::Webvtt && !data.is_empty() => Ok(()),

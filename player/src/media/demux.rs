@@ -4,7 +4,7 @@
 use super::error::MediaError;
 use super::isobmff::{self, Movie};
 use super::sample::{SampleFormat, SampleProtection};
-use super::{packed_audio, ts};
+use super::{packed_audio, ts, webm};
 use crate::pipeline::Append;
 use abr::presentation::{Container, ContentType};
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub struct RawSample {
     pub data: Bytes,
     /// What they are.
     pub format: Arc<SampleFormat>,
-    /// How they are encrypted.
+    /// How they are encrypted; `None` for clear bytes.
     pub protection: Option<Arc<SampleProtection>>,
 }
 
@@ -54,6 +54,13 @@ impl RawTrack {
     /// The earliest presentation time, in ticks.
     pub fn start(&self) -> Option<i64> {
         self.samples.iter().map(|sample| sample.pts).min()
+    }
+
+    /// The earliest time that is presented, in ticks: without encoder delay and what an edit cuts off.
+    pub fn presented_start(&self) -> Option<i64> {
+        let presented = self.samples.iter().filter(|s| s.trim_start == 0 || s.trim_start < s.duration);
+        let begin = |s: &RawSample| s.pts.saturating_add_unsigned(s.trim_start);
+        presented.map(begin).min().or_else(|| self.start())
     }
 }
 
@@ -143,10 +150,12 @@ impl Demuxer {
     ///
     /// # Errors
     /// Anything of [`MediaError`]; [`MediaError::Empty`] when there is no sample of the append's own track
-    /// (an absent muxed audio track is no error).
+    /// (an absent muxed audio track is no error, nor is muxed audio alone: a playlist need not say that it
+    /// has no pictures).
     pub fn demux(&mut self, append: &Append) -> Result<Demuxed, MediaError> {
         let demuxed = self.read(append.container, append.init.as_ref(), &append.data, Wanted::of(append))?;
-        if demuxed.track(append.track).samples.is_empty() {
+        let sound_instead = append.muxed_audio && !demuxed.audio.samples.is_empty();
+        if demuxed.track(append.track).samples.is_empty() && !sound_instead {
             return Err(MediaError::Empty);
         }
         Ok(demuxed)
@@ -171,7 +180,7 @@ impl Demuxer {
             }
             Container::Ts => ts::demux(data, wanted),
             Container::PackedAudio => packed_audio::demux(data),
-            Container::Webm => Err(MediaError::Unsupported("WebM".into())),
+            Container::Webm => webm::demux(init, data, wanted),
             Container::Webvtt => Err(MediaError::Unsupported("WebVTT text as a media track".into())),
             Container::Unknown => Err(MediaError::NotMedia(describe(data))),
         }

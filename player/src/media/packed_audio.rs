@@ -2,6 +2,7 @@
 
 use super::demux::{Demuxed, TimeBase};
 use super::elementary::frames::{self, FrameKind, PER_90K, TIMESCALE};
+use super::elementary::mpeg_audio;
 use super::error::MediaError;
 use bytes::Bytes;
 
@@ -32,8 +33,23 @@ pub(super) fn demux(data: &Bytes) -> Result<Demuxed, MediaError> {
         ..Demuxed::default()
     };
     demuxed.audio.timescale = TIMESCALE;
+    let frames = skip_index(kind, frames);
     demuxed.audio.samples = frames::split(kind, &frames, &[(0, time.unwrap_or(0) * PER_90K)])?;
     Ok(demuxed)
+}
+
+/// `data` without a first frame of silence in which MP3 encoders keep a seek index.
+fn skip_index(kind: FrameKind, data: Bytes) -> Bytes {
+    if kind != FrameKind::MpegAudio {
+        return data;
+    }
+    let Some(frame) = mpeg_audio::AudioFrame::parse(&data) else { return data };
+    let head = &data[..frame.length.min(data.len()).min(64)];
+    let is_index = |name: &[u8]| head.windows(name.len()).any(|window| window == name);
+    if [&b"Xing"[..], b"Info", b"VBRI"].into_iter().any(is_index) {
+        return data.slice(frame.length.min(data.len())..);
+    }
+    data
 }
 
 /// A whole ID3v2 tag at the start of `data`.

@@ -70,8 +70,10 @@ pub enum StreamLayout {
 /// How the samples of a track are encrypted (ISO/IEC 23001-7).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Protection {
-    /// `cenc`, `cbcs`, `cens` or `cbc1`.
+    /// `cenc`, `cbcs`, `cens`, `cbc1` or `piff`.
     pub scheme: FourCc,
+    /// Whether samples are encrypted when no sample group says otherwise.
+    pub protected: bool,
     /// Key identifier when a sample names no other.
     pub default_kid: [u8; 16],
     /// Bytes of initialization vector per sample: 0, 8 or 16.
@@ -84,13 +86,19 @@ pub struct Protection {
     pub skip_blocks: u8,
 }
 
-/// How one sample is encrypted.
+/// How one sample is encrypted, with the defaults of its track filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleProtection {
-    /// Initialization vector, 8 or 16 bytes.
+    /// Key identifier.
+    pub kid: [u8; 16],
+    /// Initialization vector, 8 or 16 bytes; empty when the file lacks it.
     pub iv: Bytes,
     /// Bytes of clear and encrypted data, alternating; empty: all of the sample is encrypted.
     pub subsamples: Vec<(u16, u32)>,
+    /// Encrypted blocks of the pattern, 0 without pattern.
+    pub crypt_blocks: u8,
+    /// Clear blocks of the pattern.
+    pub skip_blocks: u8,
 }
 
 /// Everything a decoder must know before the first sample.
@@ -154,7 +162,7 @@ pub struct Sample {
     pub data: Bytes,
     /// What they are.
     pub format: Arc<SampleFormat>,
-    /// How they are encrypted, when [`SampleFormat::protection`] is set.
+    /// How they are encrypted; `None` for clear bytes, also in a track with [`SampleFormat::protection`].
     pub protection: Option<Arc<SampleProtection>>,
     /// Where they come from.
     pub representation: RepresentationKey,

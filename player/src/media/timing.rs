@@ -15,6 +15,12 @@ const WRAP: i64 = (1 << 33) * PER_90K;
 /// the segment's duration when that is longer. Rounded durations in playlists add up to seconds over a
 /// title, hence not less.
 const TOLERANCE: Duration = Duration::from_secs(10);
+/// How far a segment may reach back behind the end of the one before it; a quarter of its duration when that
+/// is longer. Time stamps that go back further have started again without saying so.
+const OVERLAP: Duration = Duration::from_millis(300);
+/// How far the end of a discontinuity may lie from where the manifest puts it for the next one to begin just
+/// there, so that rounded durations neither cut pictures off nor leave holes.
+const SLACK: Duration = Duration::from_secs(1);
 /// Jumps remembered per discontinuity; the oldest is forgotten.
 const ANCHORS: usize = 64;
 
@@ -44,6 +50,19 @@ pub enum Mapping {
 pub struct TimeMapper {
     video_expected: bool,
     lines: Vec<Line>,
+    last: Option<Last>,
+}
+
+/// The end of the segment of a discontinuity that defined a mapping last.
+#[derive(Debug)]
+struct Last {
+    discontinuity: u64,
+    /// Where the manifest puts it.
+    nominal: MediaTime,
+    /// Where its samples end.
+    mapped: MediaTime,
+    /// Half-way between its first sample and there.
+    middle: MediaTime,
 }
 
 /// Nanoseconds to add to media time, for the segments of one discontinuity or track.
@@ -78,6 +97,7 @@ impl TimeMapper {
     /// playlists does not add up.
     pub fn reset(&mut self) {
         self.lines.clear();
+        self.last = None;
     }
 
     /// Puts a segment on the presentation timeline.
@@ -88,10 +108,10 @@ impl TimeMapper {
             ContentType::Video | ContentType::Audio => &demuxed.audio,
             ContentType::Text | ContentType::Image => &demuxed.text,
         };
-        let Some(start) = first.start() else { return Mapping::Ready(Mapped::default()) };
+        let Some(start) = first.presented_start() else { return Mapping::Ready(Mapped::default()) };
         let timescale = first.timescale;
-        let expected = i128::from(append.segment.start.as_nanos());
         let defines = append.track == ContentType::Video || !self.video_expected;
+        let (expected, follows) = self.expectation(append, defines);
         let (key, offset) = match append.timing {
             Timing::Offset { ticks, timescale } => (
                 Key::Offset(append.representation.period, append.track),
@@ -112,15 +132,21 @@ impl TimeMapper {
         };
         let span = nanos(append.segment.duration()).saturating_mul(2);
         let tolerance = i128::from(span.max(nanos(TOLERANCE)));
+        let overlap = i128::from((span / 8).max(nanos(OVERLAP)));
+        let fits = |distance: i128| {
+            let goes_back =
+                follows.is_some_and(|(middle, end)| expected + distance < middle.max(end - overlap));
+            distance.abs() <= tolerance && !goes_back
+        };
         let line = self.lines.iter().position(|line| line.key == key);
         let known = line.map(|place| &self.lines[place].anchors[..]).unwrap_or_default();
         let exact = matches!(append.timing, Timing::Offset { .. });
         let candidates = exact.then_some(0).into_iter().chain(known.iter().rev().copied());
-        let best = candidates.min_by_key(|candidate| distance(*candidate).0.abs());
-        let chosen = match best {
-            Some(candidate) if distance(candidate).0.abs() <= tolerance => candidate + distance(candidate).1,
-            None if !defines => return Mapping::NotYet(demuxed),
-            _ => {
+        let fitting = candidates.filter(|candidate| fits(distance(*candidate).0));
+        let chosen = match fitting.min_by_key(|candidate| distance(*candidate).0.abs()) {
+            Some(candidate) => candidate + distance(candidate).1,
+            None if !exact && known.is_empty() && !defines => return Mapping::NotYet(demuxed),
+            None => {
                 let anchor = expected - offset.apply(start, timescale);
                 if defines || exact {
                     self.remember(key, anchor);
@@ -128,7 +154,34 @@ impl TimeMapper {
                 anchor
             }
         };
-        Mapping::Ready(shift(append, demuxed, Offset { nanos: chosen, ..offset }))
+        let mapped = shift(append, demuxed, Offset { nanos: chosen, ..offset });
+        if let Timing::Discontinuity(discontinuity) = append.timing
+            && defines
+        {
+            let samples = if mapped.video.is_empty() { &mapped.audio } else { &mapped.video };
+            let start = samples.iter().map(|sample| sample.pts).min();
+            let end = samples.iter().map(Sample::end).max();
+            self.last = start.zip(end).map(|(start, mapped)| Last {
+                discontinuity,
+                nominal: append.segment.end,
+                mapped,
+                middle: start + mapped.since(start) / 2,
+            });
+        }
+        Mapping::Ready(mapped)
+    }
+
+    /// Where a segment is expected to begin, and middle and end of the one before it if both are of one
+    /// discontinuity; in nanoseconds.
+    fn expectation(&self, append: &Append, defines: bool) -> (i128, Option<(i128, i128)>) {
+        let announced = matches!(append.timing, Timing::Discontinuity(_)) && defines;
+        let last = self.last.as_ref().filter(|last| announced && last.nominal == append.segment.start);
+        let slack = |last: &Last| last.mapped.since(last.nominal).max(last.nominal.since(last.mapped));
+        let near = last.filter(|last| slack(last) <= SLACK);
+        let expected = near.map_or(append.segment.start, |last| last.mapped);
+        let same = last.filter(|last| append.timing == Timing::Discontinuity(last.discontinuity));
+        let nanos = |time: MediaTime| i128::from(time.as_nanos());
+        (nanos(expected), same.map(|last| (nanos(last.middle), nanos(last.mapped))))
     }
 
     fn remember(&mut self, key: Key, anchor: i128) {
@@ -218,4 +271,236 @@ fn shift(append: &Append, demuxed: Demuxed, offset: Offset) -> Mapped {
         track.samples.into_iter().map(place).collect()
     };
     Mapped { video: track(demuxed.video), audio: track(demuxed.audio), text: track(demuxed.text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::sample::{Codec, SampleFormat, StreamLayout};
+    use abr::presentation::{Container, RepresentationKey};
+    use abr::protocol::FetchId;
+    use abr::segments::Segment;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn append(track: ContentType, start_ms: i64, timing: Timing) -> Append {
+        let segment = Segment {
+            position: 0,
+            number: 0,
+            time: 0,
+            start: MediaTime::from_millis(start_ms),
+            end: MediaTime::from_millis(start_ms + 4_000),
+            size: None,
+            discontinuity: 0,
+            init: None,
+            gap: false,
+        };
+        Append {
+            id: FetchId(1),
+            track,
+            muxed_audio: false,
+            representation: RepresentationKey { period: 0, adaptation_set: 0, representation: 0 },
+            codecs: String::new(),
+            container: Container::Unknown,
+            segment,
+            timing,
+            init: None,
+            data: Bytes::new(),
+        }
+    }
+
+    /// Two samples of 1/25 s from `ticks` on.
+    fn track(ticks: i64, timescale: u32) -> RawTrack {
+        let format = Arc::new(SampleFormat::new(Codec::H264, StreamLayout::ByteStream));
+        let step = i64::from(timescale) / 25;
+        let sample = |n: i64| RawSample {
+            pts: ticks + n * step,
+            dts: None,
+            duration: step.unsigned_abs(),
+            keyframe: n == 0,
+            trim_start: 0,
+            data: Bytes::new(),
+            format: format.clone(),
+            protection: None,
+        };
+        RawTrack { timescale, samples: vec![sample(0), sample(1)] }
+    }
+
+    fn video(ticks: i64, timescale: u32) -> Demuxed {
+        Demuxed { video: track(ticks, timescale), ..Demuxed::default() }
+    }
+
+    fn audio(ticks: i64, timescale: u32) -> Demuxed {
+        Demuxed { audio: track(ticks, timescale), ..Demuxed::default() }
+    }
+
+    fn first(mapping: Mapping) -> Option<i64> {
+        match mapping {
+            Mapping::Ready(mapped) => {
+                mapped.video.first().or(mapped.audio.first()).map(|sample| sample.pts.as_nanos())
+            }
+            Mapping::NotYet(_) => None,
+        }
+    }
+
+    #[test]
+    fn offsets_of_the_manifest_are_exact() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: -1, timescale: 3 };
+        let mapped = mapper.map(&append(ContentType::Video, 0, timing), video(25, 75));
+        // 25/75 s − 1/3 s.
+        assert_eq!(first(mapped), Some(0));
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let mapped = mapper.map(&append(ContentType::Video, 333, timing), video(30_030, 90_000));
+        assert_eq!(first(mapped), Some(333_666_667));
+    }
+
+    #[test]
+    fn neighbours_touch_in_spite_of_rounding() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let Mapping::Ready(mapped) = mapper.map(&append(ContentType::Video, 0, timing), video(1, 30_003))
+        else {
+            panic!("nothing to wait for")
+        };
+        assert_eq!(mapped.video[0].end(), mapped.video[1].pts);
+    }
+
+    #[test]
+    fn sound_follows_the_picture_of_its_discontinuity() {
+        let mut mapper = TimeMapper::new();
+        mapper.expect_video(true);
+        let timing = Timing::Discontinuity(3);
+        let waiting = mapper.map(&append(ContentType::Audio, 8_000, timing), audio(480_000, 48_000));
+        let Mapping::NotYet(waiting) = waiting else { panic!("the picture is not known") };
+        // The picture begins at media time 10.5 s and at 8 s of the presentation.
+        let mapped = mapper.map(&append(ContentType::Video, 8_000, timing), video(945_000, 90_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+        let mapped = mapper.map(&append(ContentType::Audio, 8_000, timing), waiting);
+        assert_eq!(first(mapped), Some(7_500_000_000));
+        // Without pictures sound defines its own mapping.
+        mapper.expect_video(false);
+        mapper.reset();
+        let mapped = mapper.map(&append(ContentType::Audio, 8_000, timing), audio(480_000, 48_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+    }
+
+    #[test]
+    fn encoder_delay_lies_before_the_start() {
+        let mut mapper = TimeMapper::new();
+        let mut demuxed = audio(-1_920, 48_000);
+        demuxed.audio.samples[0].trim_start = 1_920;
+        let mapped = mapper.map(&append(ContentType::Audio, 0, Timing::Discontinuity(0)), demuxed);
+        assert_eq!(first(mapped), Some(-40_000_000));
+    }
+
+    #[test]
+    fn the_33_bit_clock_goes_on_through_its_wrap() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let wrapping = |ticks: i64| Demuxed {
+            time_base: TimeBase::Wrapping,
+            ..video(ticks.rem_euclid(1 << 33) * PER_90K, TIMESCALE)
+        };
+        let begin = (1 << 33) - 90_000;
+        let place = |mapper: &mut TimeMapper, seconds: i64| {
+            let append = append(ContentType::Video, seconds * 1_000, timing);
+            first(mapper.map(&append, wrapping(begin + seconds * 90_000)))
+        };
+        assert_eq!(place(&mut mapper, 0), Some(0));
+        for seconds in [4, 8, 90_000, 200_000, 4, 0] {
+            let nanos = place(&mut mapper, seconds).unwrap();
+            assert!((nanos - seconds * 1_000_000_000).abs() <= 1, "{nanos} at {seconds} s");
+        }
+    }
+
+    #[test]
+    fn an_unannounced_jump_is_bridged_and_remembered() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let place = |mapper: &mut TimeMapper, start: i64, media: i64| {
+            let append = append(ContentType::Video, start * 1_000, timing);
+            first(mapper.map(&append, video(media * 1_000, 1_000))).map(|nanos| nanos / 1_000_000_000)
+        };
+        assert_eq!(place(&mut mapper, 0, 100), Some(0));
+        assert_eq!(place(&mut mapper, 4, 9_000), Some(4));
+        assert_eq!(place(&mut mapper, 8, 9_005), Some(9), "a second more is no jump");
+        assert_eq!(place(&mut mapper, 0, 100), Some(0), "back before the jump");
+    }
+
+    #[test]
+    fn time_stamps_that_start_again_go_on() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Discontinuity(0);
+        let mut place = |start: i64, media: i64| {
+            let append = append(ContentType::Video, start, timing);
+            let mut demuxed = video(media, 1_000);
+            demuxed.video.samples[1].duration = 3_960;
+            first(mapper.map(&append, demuxed)).map(|nanos| nanos / 1_000_000)
+        };
+        assert_eq!(place(0, 1_400), Some(0));
+        // The same file again.
+        assert_eq!(place(4_000, 1_400), Some(4_000));
+        assert_eq!(place(8_000, 5_400), Some(8_000));
+    }
+
+    #[test]
+    fn even_a_short_segment_that_starts_again_is_seen() {
+        let mut mapper = TimeMapper::new();
+        for start in [0, 4_000] {
+            // 80 ms of 4 s.
+            let mapped =
+                mapper.map(&append(ContentType::Video, start, Timing::Discontinuity(0)), video(1_400, 1_000));
+            assert_eq!(first(mapped), Some(start * 1_000_000));
+        }
+    }
+
+    #[test]
+    fn rounded_durations_that_add_up_are_no_jump() {
+        let mut mapper = TimeMapper::new();
+        // Segments of 3.9 s in a playlist that says 4 s, for a minute.
+        for number in 0..15 {
+            let append = append(ContentType::Video, number * 4_000, Timing::Discontinuity(0));
+            let mut demuxed = video(number * 3_900, 1_000);
+            demuxed.video.samples[1].duration = 3_860;
+            let start = first(mapper.map(&append, demuxed)).map(|nanos| nanos / 1_000_000);
+            assert_eq!(start, Some(number * 3_900));
+        }
+    }
+
+    #[test]
+    fn a_discontinuity_begins_where_the_one_before_ends() {
+        let mut mapper = TimeMapper::new();
+        let mut place = |start: i64, media: i64, number: u64| {
+            let append = append(ContentType::Video, start, Timing::Discontinuity(number));
+            first(mapper.map(&append, video(media, 1_000))).map(|nanos| nanos / 1_000_000)
+        };
+        assert_eq!(place(0, 3_960, 0), Some(0));
+        assert_eq!(place(4_000, 7_960, 0), Some(4_000), "ends 40 ms after 4 s");
+        assert_eq!(place(8_000, 100, 1), Some(8_000), "too far from there to touch it");
+    }
+
+    #[test]
+    fn wrong_decode_times_of_a_manifest_with_offsets_are_shifted() {
+        let mut mapper = TimeMapper::new();
+        let timing = Timing::Offset { ticks: 0, timescale: 1 };
+        let mapped = mapper.map(&append(ContentType::Video, 4_000, timing), video(90_000 * 3_604, 90_000));
+        assert_eq!(first(mapped), Some(4_000_000_000));
+        let mapped = mapper.map(&append(ContentType::Video, 8_000, timing), video(90_000 * 3_608, 90_000));
+        assert_eq!(first(mapped), Some(8_000_000_000));
+    }
+
+    #[test]
+    fn absurd_time_stamps_do_not_overflow() {
+        let mut mapper = TimeMapper::new();
+        for ticks in [i64::MIN, i64::MAX - 1] {
+            for timing in [Timing::Discontinuity(0), Timing::Offset { ticks: i64::MAX, timescale: u32::MAX }]
+            {
+                let mut demuxed = video(0, u32::MAX);
+                demuxed.video.samples[0].pts = ticks;
+                demuxed.video.samples[0].duration = u64::MAX;
+                mapper.map(&append(ContentType::Video, 0, timing), demuxed);
+            }
+        }
+    }
 }

@@ -1,2 +1,13 @@
 //! Faces: what a person sees and presses. Each only reads a [`Status`](crate::status::Status) and sends
 //! commands.
+//!
+//! What faces have in common stands beside them: what can be done ([`action`]), with which keys
+//! ([`keys`]), what it does ([`view`]), the past minute ([`history`]) and how numbers are written
+//! ([`format`](mod@format)). None of it knows a window or a clock, so all of it is tested without either.
+
+pub mod action;
+pub mod desktop;
+pub mod format;
+pub mod history;
+pub mod keys;
+pub mod view;

@@ -1,8 +1,8 @@
 //! Sample entries: what a decoder must know, per codec (ISO/IEC 14496-12 8.5.2, 14496-15, 23001-7 and the
 //! codecs' own bindings).
 
-use super::boxes::{CONTAINER, Mp4Box};
-use super::esds;
+use super::boxes::Mp4Box;
+use super::{encryption, esds};
 use crate::limits;
 use crate::media::elementary::{aac, ac3, opus};
 use crate::media::error::MediaError;
@@ -197,47 +197,6 @@ fn protection(
     if entry.kind != *encrypted {
         return Ok((entry.kind, None));
     }
-    let at = entry.start;
-    let malformed = |what| MediaError::Malformed { container: CONTAINER, at, what };
-    let mut kind = None;
-    // A track may list several schemes; the first whose parameters are understood wins.
-    for sinf in entry.children(skip) {
-        let sinf = sinf?;
-        if &sinf.kind != b"sinf" {
-            continue;
-        }
-        if let Some(original) = sinf.child(b"frma")? {
-            kind = Some(original.fields().fourcc()?);
-        }
-        let scheme = match sinf.child(b"schm")? {
-            Some(scheme) => scheme.full()?.2.fourcc()?,
-            None => continue,
-        };
-        let Some(information) = sinf.child(b"schi")? else { continue };
-        let Some(tenc) = information.child(b"tenc")? else { continue };
-        let (version, _, mut fields) = tenc.full()?;
-        fields.skip(1)?;
-        let pattern = fields.u8()?;
-        let protected = fields.u8()? != 0;
-        let iv_size = fields.u8()?;
-        let default_kid = fields.kid()?;
-        if !matches!(iv_size, 0 | 8 | 16) {
-            return Err(fields.malformed("an initialization vector has an impossible size"));
-        }
-        let constant_iv = if protected && iv_size == 0 {
-            let size = fields.u8()?;
-            if !matches!(size, 8 | 16) {
-                return Err(fields.malformed("an initialization vector has an impossible size"));
-            }
-            Some(Bytes::copy_from_slice(fields.take(usize::from(size))?))
-        } else {
-            None
-        };
-        let (crypt_blocks, skip_blocks) = if version == 0 { (0, 0) } else { (pattern >> 4, pattern & 15) };
-        let kind = kind.ok_or_else(|| malformed("an encrypted entry does not name its codec"))?;
-        let scheme = FourCc(scheme);
-        let protection = Protection { scheme, default_kid, iv_size, constant_iv, crypt_blocks, skip_blocks };
-        return Ok((kind, Some(protection)));
-    }
-    Err(malformed("an encrypted entry has no scheme information"))
+    let (kind, protection) = encryption::parse_scheme(entry, skip)?;
+    Ok((kind, Some(protection)))
 }

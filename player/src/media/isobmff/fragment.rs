@@ -2,13 +2,11 @@
 
 use super::boxes::Mp4Box;
 use super::movie::{FragmentDefaults, Movie, Track};
-use super::{Collector, is_keyframe};
+use super::{Collector, encryption, is_keyframe};
 use crate::limits;
 use crate::media::demux::RawSample;
 use crate::media::error::MediaError;
-use crate::media::sample::{Protection, SampleProtection};
 use abr::presentation::ContentType;
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// What a `tfhd` box says.
@@ -136,9 +134,11 @@ fn track_fragment(
         }
         None => collector.next_dts(track.id),
     };
-    let mut protections = match &format.protection {
-        Some(protection) => sample_protections(traf, protection)?.into_iter(),
-        None => Vec::new().into_iter(),
+    let mut encryption = match &format.protection {
+        Some(protection) => {
+            Some(encryption::Samples::parse(traf, protection, &track.groups, collector.file(), base)?)
+        }
+        None => None,
     };
     let mut following = base;
     for trun in traf.children(0) {
@@ -152,6 +152,7 @@ fn track_fragment(
         for place in 0..run.count {
             let row = run.row(place, &header.defaults)?;
             let end = at + u64::from(row.size);
+            let protection = encryption.as_mut().map_or(Ok(None), encryption::Samples::next)?;
             if wanted {
                 let data = collector.slice(at, end)?;
                 let pts = dts
@@ -159,7 +160,6 @@ fn track_fragment(
                     .and_then(|pts| pts.checked_add(track.edit.shift))
                     .ok_or_else(|| run.rows.malformed("a time stamp overflows"))?;
                 let keyframe = track.content_type != ContentType::Video || is_keyframe(row.flags);
-                let protection = protections.next().flatten();
                 let trim = track.edit.trim(dts + i64::from(row.composition_offset), row.duration);
                 collector.push(
                     track,
@@ -203,34 +203,4 @@ fn skip_fragment(traf: &Mp4Box<'_>, header: &Header, base: u64) -> Result<u64, M
         }
     }
     Ok(following)
-}
-
-/// `senc`: initialization vectors and subsamples; without it the constant vector of the track serves.
-fn sample_protections(
-    traf: &Mp4Box<'_>,
-    protection: &Protection,
-) -> Result<Vec<Option<Arc<SampleProtection>>>, MediaError> {
-    let mut protections = Vec::new();
-    let Some(senc) = traf.child(b"senc")? else { return Ok(protections) };
-    let (_, flags, mut fields) = senc.full()?;
-    let count = fields.u32()?;
-    let (iv_size, has_subsamples) = (usize::from(protection.iv_size), flags & 2 != 0);
-    if iv_size == 0 && !has_subsamples {
-        return Ok(protections);
-    }
-    for _ in 0..count {
-        let own = Bytes::copy_from_slice(fields.take(iv_size)?);
-        let iv = match &protection.constant_iv {
-            Some(constant) if own.is_empty() => constant.clone(),
-            _ => own,
-        };
-        let mut subsamples = Vec::new();
-        if has_subsamples {
-            for _ in 0..fields.u16()? {
-                subsamples.push((fields.u16()?, fields.u32()?));
-            }
-        }
-        protections.push(Some(Arc::new(SampleProtection { iv, subsamples })));
-    }
-    Ok(protections)
 }

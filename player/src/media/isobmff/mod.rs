@@ -1,11 +1,14 @@
 //! ISO base media file format: initialization segments, fragments and plain files to samples.
 
 pub(super) mod boxes;
+mod encryption;
 mod entry;
 mod esds;
 mod fragment;
 mod movie;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 
 use super::demux::{Demuxed, RawSample, Wanted};
 use super::error::MediaError;
@@ -30,29 +33,38 @@ pub(super) fn parse_init(init: &[u8]) -> Result<Movie, MediaError> {
 /// Cuts a segment (or a whole file) into samples. `init` describes it unless it has its own `moov`.
 pub(super) fn demux(init: Option<&Movie>, data: &Bytes, wanted: Wanted) -> Result<Demuxed, MediaError> {
     let budget = boxes::budget();
-    let mut own = None;
+    let mut own = Vec::new();
     let mut fragments = Vec::new();
     let mut media = Vec::new();
     for found in boxes::top_level(data, &budget) {
         let found = found?;
         match &found.kind {
-            b"moov" => own = Some(Movie::parse(&found)?),
-            b"moof" => fragments.push(found),
+            b"moov" => own.push(Movie::parse(&found)?),
+            b"moof" => fragments.push((own.len(), found)),
             b"mdat" => media.push(found.body_start as u64..found.end() as u64),
             _ => {}
         }
     }
-    let movie = own.as_ref().or(init).ok_or(MediaError::NoInit)?;
-    let mut collector = Collector::new(data, media, movie, wanted);
-    for moof in &fragments {
-        fragment::parse(moof, movie, &mut collector)?;
-    }
-    if fragments.is_empty() {
+    let mut collector = Collector { whole_file: !own.is_empty(), ..Collector::new(data, media, wanted) };
+    // Tables point into the file that they stand in; those of a separate initialization segment are empty.
+    for movie in own.iter().chain(init.filter(|_| own.is_empty() && fragments.is_empty())) {
+        collector.choose(movie)?;
         for track in &movie.tracks {
             if collector.wants(track) {
                 table_samples(track, &mut collector)?;
             }
         }
+    }
+    for (before, moof) in &fragments {
+        // A file of several pieces joined describes itself anew in the middle: a fragment belongs to the
+        // description before it.
+        let described = before.checked_sub(1).and_then(|last| own.get(last));
+        let movie = described.or(init).or(own.first()).ok_or(MediaError::NoInit)?;
+        collector.choose(movie)?;
+        fragment::parse(moof, movie, &mut collector)?;
+    }
+    if own.is_empty() && init.is_none() {
+        return Err(MediaError::NoInit);
     }
     collector.finish()
 }
@@ -94,27 +106,49 @@ impl Edit {
 struct Collector<'a> {
     data: &'a Bytes,
     media: Vec<Range<u64>>,
+    wanted: Wanted,
     tracks: [Option<u32>; 3],
     samples: usize,
     next_dts: Vec<(u32, i64)>,
     occupied: Vec<Range<u64>>,
+    /// Whether the bytes begin with the description of the movie rather than being a piece of a file.
+    whole_file: bool,
     out: Demuxed,
 }
 
 impl<'a> Collector<'a> {
-    fn new(data: &'a Bytes, media: Vec<Range<u64>>, movie: &Movie, wanted: Wanted) -> Self {
-        let mut out = Demuxed::default();
-        let mut pick = |wanted: bool, content_type: ContentType| {
-            let track = movie.first(content_type).filter(|_| wanted)?;
-            out.track_mut(content_type).timescale = track.timescale;
-            Some(track.id)
-        };
-        let tracks = [
-            pick(wanted.video, ContentType::Video),
-            pick(wanted.audio, ContentType::Audio),
-            pick(wanted.text, ContentType::Text),
+    fn new(data: &'a Bytes, media: Vec<Range<u64>>, wanted: Wanted) -> Self {
+        Self {
+            data,
+            media,
+            wanted,
+            tracks: [None; 3],
+            samples: 0,
+            next_dts: Vec::new(),
+            occupied: Vec::new(),
+            whole_file: false,
+            out: Demuxed::default(),
+        }
+    }
+
+    /// Chooses the wanted tracks of a description, the first of each kind.
+    fn choose(&mut self, movie: &Movie) -> Result<(), MediaError> {
+        let kinds = [
+            (ContentType::Video, self.wanted.video),
+            (ContentType::Audio, self.wanted.audio),
+            (ContentType::Text, self.wanted.text),
         ];
-        Self { data, media, tracks, samples: 0, next_dts: Vec::new(), occupied: Vec::new(), out }
+        for (chosen, (content_type, wanted)) in self.tracks.iter_mut().zip(kinds) {
+            let track = movie.first(content_type).filter(|_| wanted);
+            *chosen = track.map(|track| track.id);
+            let Some(track) = track else { continue };
+            let out = self.out.track_mut(content_type);
+            if !out.samples.is_empty() && out.timescale != track.timescale {
+                return Err(MediaError::Unsupported("a timescale that changes within a segment".into()));
+            }
+            out.timescale = track.timescale;
+        }
+        Ok(())
     }
 
     /// Whether the track was chosen.
@@ -122,14 +156,21 @@ impl<'a> Collector<'a> {
         self.tracks.contains(&Some(track.id))
     }
 
-    /// Whether a position lies in the segment.
+    /// All bytes of the segment.
+    fn file(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// Whether positions in the file are positions in these bytes, and this one lies in them.
     fn holds(&self, at: u64) -> bool {
-        at < self.data.len() as u64
+        self.whole_file && at < self.data.len() as u64
     }
 
     /// The bytes of a sample, without copying.
     fn slice(&self, begin: u64, end: u64) -> Result<Bytes, MediaError> {
-        let inside = self.media.iter().any(|media| media.start <= begin && end <= media.end);
+        // In file order, as they were found.
+        let place = self.media.partition_point(|media| media.start <= begin);
+        let inside = place > 0 && end <= self.media[place - 1].end;
         if begin > end || (!inside && begin != end) {
             let at = usize::try_from(begin).unwrap_or(usize::MAX);
             let what = "a sample lies outside of the media data";

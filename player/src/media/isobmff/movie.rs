@@ -1,6 +1,7 @@
 //! The `moov` box: tracks, their formats, edit lists and fragment defaults (ISO/IEC 14496-12, 8.2 to 8.8).
 
 use super::boxes::{CONTAINER, Mp4Box};
+use super::encryption::{self, Defaults};
 use super::entry;
 use super::tables::SampleTable;
 use crate::media::error::MediaError;
@@ -26,14 +27,16 @@ pub(crate) struct Track {
     /// Sample entries in order; `sample_description_index` counts them from one.
     pub formats: Vec<Arc<SampleFormat>>,
     pub defaults: FragmentDefaults,
+    /// Encryption of sample groups.
+    pub groups: Vec<Defaults>,
     /// Samples described in the `moov` itself, none in a fragmented file.
     pub table: SampleTable,
 }
 
 /// The start of an edit list, reduced to what playback needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// Media time that is presented first, in track ticks.
+    /// Media time that is presented first, in track ticks; the smallest value when nothing is cut off.
     pub media_time: i64,
     /// Added to time stamps: the length of empty edits before it minus `media_time`, in track ticks.
     pub shift: i64,
@@ -118,15 +121,22 @@ impl Track {
             },
             None => Edit::default(),
         };
+        let groups = encryption::parse_groups(&table)?;
         let table = SampleTable::parse(&table)?;
         let defaults = FragmentDefaults { description: 1, ..FragmentDefaults::default() };
-        Ok(Some(Self { id, content_type, timescale, edit, formats, defaults, table }))
+        Ok(Some(Self { id, content_type, timescale, edit, formats, defaults, groups, table }))
     }
 
     /// The format that `sample_description_index` names; the first when it names none.
     pub(crate) fn format(&self, description: u32) -> Result<&Arc<SampleFormat>, MediaError> {
         let place = (description as usize).saturating_sub(1);
         self.formats.get(place).or_else(|| self.formats.first()).ok_or(MediaError::NoInit)
+    }
+}
+
+impl Default for Edit {
+    fn default() -> Self {
+        Self { media_time: i64::MIN, shift: 0 }
     }
 }
 

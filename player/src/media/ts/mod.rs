@@ -4,6 +4,8 @@
 mod packet;
 mod pes;
 mod psi;
+#[cfg(test)]
+mod tests;
 
 use super::demux::{Demuxed, RawSample, RawTrack, TimeBase, Wanted};
 use super::elementary::frames::{self, FrameKind, PER_90K, TIMESCALE};

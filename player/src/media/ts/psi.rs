@@ -169,7 +169,8 @@ fn classify(stream_type: u8, descriptors: &[u8]) -> Option<Cut> {
         0x81 | 0x87 => Cut::Ac3,
         0x11 => Cut::UnknownAudio(FourCc(*b"latm")),
         0x82 | 0x8a => Cut::UnknownAudio(FourCc(*b"dts ")),
-        // Sample-encrypted HLS streams.
+        // Streams with encrypted samples (HLS SAMPLE-AES).
+        0xdb => Cut::Picture(Codec::Unknown(FourCc(*b"encV"))),
         0xc1 | 0xc2 | 0xcf => Cut::UnknownAudio(FourCc(*b"encA")),
         0x06 => private(descriptors)?,
         _ => return None,

@@ -1,0 +1,154 @@
+//! What one track has queued in the pipeline, segment by segment.
+
+use crate::presentation::RepresentationKey;
+use crate::segments::Segment;
+use crate::time::MediaTime;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// One queued segment, or a hole that playback crosses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// First presentation time.
+    pub start: MediaTime,
+    /// End of the last sample.
+    pub end: MediaTime,
+    /// What fills it; `None` for a hole.
+    pub content: Option<Content>,
+}
+
+/// What fills an [`Entry`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Content {
+    /// Of which representation.
+    pub key: RepresentationKey,
+    /// Which segment.
+    pub segment: Segment,
+    /// Its size as received.
+    pub bytes: u64,
+}
+
+/// The queue of a track: one contiguous range (holes are entries too).
+#[derive(Clone, Debug, Default)]
+pub struct Buffer {
+    entries: VecDeque<Entry>,
+}
+
+impl Buffer {
+    /// Adds an entry after all others.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push_back(entry);
+    }
+
+    /// All entries in ascending time.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Until where there is something; `None` when empty.
+    pub fn end(&self) -> Option<MediaTime> {
+        self.entries.back().map(|entry| entry.end)
+    }
+
+    /// Whether playback could go on at `time` with what is queued.
+    pub fn contains(&self, time: MediaTime) -> bool {
+        match (self.entries.front(), self.entries.back()) {
+            (Some(first), Some(last)) => first.start <= time && time < last.end,
+            _ => false,
+        }
+    }
+
+    /// The entry that covers `time`.
+    pub fn at(&self, time: MediaTime) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.start <= time && time < entry.end)
+    }
+
+    /// How much lies ahead of `position`.
+    pub fn ahead(&self, position: MediaTime) -> Duration {
+        self.end().map_or(Duration::ZERO, |end| end.since(position))
+    }
+
+    /// How many bytes end after `position`.
+    pub fn bytes_ahead(&self, position: MediaTime) -> u64 {
+        self.ahead_of(position).filter_map(|e| e.content).fold(0, |sum: u64, c| sum.saturating_add(c.bytes))
+    }
+
+    /// How many segments end after `position`.
+    pub fn segments_ahead(&self, position: MediaTime) -> usize {
+        self.ahead_of(position).filter(|entry| entry.content.is_some()).count()
+    }
+
+    fn ahead_of(&self, position: MediaTime) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().rev().take_while(move |entry| entry.end > position)
+    }
+
+    /// Forgets entries that start before `time`, as the pipeline does behind the position.
+    pub fn evict(&mut self, time: MediaTime) {
+        while self.entries.len() > 1 && self.entries.front().is_some_and(|entry| entry.start < time) {
+            self.entries.pop_front();
+        }
+    }
+
+    /// Forgets entries that start at `from` or later; returns their bytes.
+    pub fn flush(&mut self, from: MediaTime) -> u64 {
+        let mut bytes = 0u64;
+        while let Some(entry) = self.entries.back().filter(|entry| entry.start >= from).copied() {
+            bytes = bytes.saturating_add(entry.content.map_or(0, |content| content.bytes));
+            self.entries.pop_back();
+        }
+        bytes
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer() -> Buffer {
+        let mut buffer = Buffer::default();
+        for n in 0..5 {
+            let (start, end) = (MediaTime::from_millis(n * 2000), MediaTime::from_millis(n * 2000 + 2000));
+            let segment = Segment {
+                position: 0,
+                number: 0,
+                time: 0,
+                start,
+                end,
+                size: None,
+                discontinuity: 0,
+                init: None,
+                gap: false,
+            };
+            let key = RepresentationKey { period: 0, adaptation_set: 0, representation: 0 };
+            let content = (n != 2).then_some(Content { key, segment, bytes: 100 });
+            buffer.push(Entry { start, end, content });
+        }
+        buffer
+    }
+
+    #[test]
+    fn a_hole_is_part_of_the_range() {
+        let buffer = buffer();
+        assert!(buffer.contains(MediaTime::from_millis(5000)));
+        assert_eq!(buffer.ahead(MediaTime::from_millis(3000)), Duration::from_secs(7));
+        assert_eq!(buffer.bytes_ahead(MediaTime::from_millis(3000)), 300);
+        assert_eq!(buffer.segments_ahead(MediaTime::from_millis(6000)), 2);
+        assert!(!buffer.contains(MediaTime::from_millis(10_000)));
+    }
+
+    #[test]
+    fn evicting_and_flushing_keep_whole_segments() {
+        let mut buffer = buffer();
+        buffer.evict(MediaTime::from_millis(2001));
+        assert!(
+            !buffer.contains(MediaTime::from_millis(3999)) && buffer.contains(MediaTime::from_millis(4000))
+        );
+        assert_eq!(buffer.flush(MediaTime::from_millis(6000)), 200);
+        assert_eq!(buffer.end(), Some(MediaTime::from_millis(6000)));
+    }
+}

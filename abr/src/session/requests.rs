@@ -1,0 +1,344 @@
+//! Requests and their attempts: one [`Job`] per wanted resource, one [`Request`] per attempt.
+
+use super::Session;
+use crate::error::{Code, Error, Severity};
+use crate::presentation::{ContentType, RepresentationKey};
+use crate::protocol::{Event, Failure, FailureKind, Fetch, FetchId, Output, Resource, Timeouts, Transfer};
+use crate::retry::{self, Class};
+use crate::segments::SegmentIndex;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+const FIRST_BYTE: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(4);
+const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
+const LONGEST_TOTAL: Duration = Duration::from_secs(30);
+const MANIFEST_BYTES: u64 = 16 << 20;
+const INIT_BYTES: u64 = 4 << 20;
+const SEGMENT_BYTES: u64 = 64 << 20;
+const LEAST_SEGMENT_LIMIT: u64 = 4 << 20;
+/// How long a representation that failed is not chosen.
+pub(super) const EXCLUSION: Duration = Duration::from_secs(60);
+
+/// Whom a request serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    Presentation,
+    Index(RepresentationKey),
+    Init(RepresentationKey, u32),
+    Segment(ContentType),
+}
+
+/// A resource that is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) resource: Resource,
+    pub(super) priority: u8,
+    attempts: u32,
+    /// Locations that failed since all were tried.
+    tried: Vec<u32>,
+    /// How often all locations were tried.
+    rounds: u32,
+    pub(super) state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// To be requested at this time.
+    Due(Timestamp),
+    /// Under way.
+    Running(FetchId),
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) owner: Owner,
+    location: u32,
+    pub(super) started: Timestamp,
+    pub(super) transfer: Transfer,
+    pub(super) expected: Option<u64>,
+    /// When bytes last came in, and the transfer about a second before that.
+    pub(super) moved: Timestamp,
+    pub(super) earlier: (Timestamp, u64),
+    cancelled: bool,
+}
+
+impl Job {
+    pub(super) fn new(resource: Resource, priority: u8, due: Timestamp) -> Self {
+        Self { resource, priority, attempts: 0, tried: Vec::new(), rounds: 0, state: State::Due(due) }
+    }
+}
+
+impl Session {
+    /// Makes the requests whose time has come.
+    pub(super) fn make_due_requests(&mut self) {
+        let owners: Vec<Owner> = self.jobs.keys().copied().collect();
+        let mut due: Vec<(u8, Owner)> = Vec::new();
+        for owner in owners {
+            match self.jobs.get(&owner).map(|job| (job.state, job.priority)) {
+                Some((State::Due(at), priority)) if at <= self.now => due.push((priority, owner)),
+                Some((State::Due(at), _)) => self.wake(at),
+                _ => {}
+            }
+        }
+        due.sort();
+        for (_, owner) in due {
+            self.request(owner);
+        }
+    }
+
+    fn request(&mut self, owner: Owner) {
+        let locations = self.location_count(owner);
+        let (now, id) = (self.now, FetchId(self.next_id));
+        let Some(job) = self.jobs.get(&owner) else { return };
+        let resource = job.resource;
+        let (limit_bytes, timeouts) = self.limits(resource);
+        let Some(job) = self.jobs.get_mut(&owner) else { return };
+        self.next_id += 1;
+        let location = self.locations.choose(now, locations, &job.tried);
+        let fetch = Fetch {
+            id,
+            resource,
+            location,
+            priority: job.priority,
+            attempt: job.attempts,
+            limit_bytes,
+            timeouts,
+        };
+        job.attempts += 1;
+        job.state = State::Running(id);
+        let request = Request {
+            owner,
+            location,
+            started: now,
+            transfer: Transfer::default(),
+            expected: None,
+            moved: now,
+            earlier: (now, 0),
+            cancelled: false,
+        };
+        self.requests.insert(id, request);
+        if matches!(owner, Owner::Segment(_) | Owner::Init(..) | Owner::Index(_)) {
+            self.meter.started(id);
+        }
+        self.order(Output::Fetch(fetch));
+    }
+
+    fn location_count(&self, owner: Owner) -> u32 {
+        let key = match owner {
+            Owner::Presentation => None,
+            Owner::Index(key) | Owner::Init(key, _) => Some(key),
+            Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching).map(|f| f.key),
+        };
+        let representation = key.and_then(|key| self.presentation.as_ref()?.representation(key));
+        representation.map_or(1, |representation| representation.locations.max(1))
+    }
+
+    fn limits(&self, resource: Resource) -> (u64, Timeouts) {
+        let timeouts = |first_byte, total| Timeouts { first_byte, idle: IDLE, total };
+        match resource {
+            Resource::Presentation | Resource::Index(_) => {
+                (MANIFEST_BYTES, timeouts(SHORTEST_TOTAL, SHORTEST_TOTAL))
+            }
+            Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
+            Resource::Segment { representation, segment } => {
+                let bandwidth = self
+                    .presentation
+                    .as_ref()
+                    .and_then(|p| p.representation(representation))
+                    .map_or(1, |r| r.bandwidth_bps);
+                let length = segment.duration();
+                let nominal = u128::from(bandwidth) * length.as_millis() / 8000;
+                let stated = segment.size.unwrap_or(0);
+                let limit =
+                    u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
+                let total = length.saturating_mul(3).clamp(SHORTEST_TOTAL, LONGEST_TOTAL);
+                (limit.min(SEGMENT_BYTES), timeouts(FIRST_BYTE, total))
+            }
+        }
+    }
+
+    pub(super) fn on_progress(&mut self, id: FetchId, transfer: Transfer, expected: Option<u64>) {
+        let now = self.now;
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        if transfer.bytes > request.transfer.bytes {
+            if now.since(request.earlier.0) >= Duration::from_secs(2) {
+                request.earlier = (request.moved, request.transfer.bytes);
+            }
+            request.moved = now;
+        }
+        request.transfer = transfer;
+        request.expected = expected.or(request.expected);
+        if let Some(sample) = self.meter.progress(now, id, transfer) {
+            self.network.observe(sample);
+        }
+    }
+
+    /// Takes the request that an answer ends; `None` for an answer to nothing.
+    fn answer(&mut self, id: FetchId, transfer: Transfer) -> Option<Request> {
+        let request = self.requests.remove(&id)?;
+        self.bytes = self.bytes.saturating_add(transfer.bytes);
+        if let Some(sample) = self.meter.ended(self.now, id, transfer) {
+            self.network.observe(sample);
+        }
+        Some(request)
+    }
+
+    pub(super) fn on_fetched(&mut self, id: FetchId, transfer: Transfer) {
+        let Some(request) = self.answer(id, transfer) else { return };
+        if !transfer.cached {
+            self.locations.succeeded(request.location);
+            if matches!(request.owner, Owner::Segment(_)) {
+                self.network.observe_first_byte(transfer.first_byte);
+            }
+        }
+        let is_segment = matches!(request.owner, Owner::Segment(_));
+        if request.cancelled || self.over.is_some() || !self.runs(request.owner, id) {
+            if is_segment {
+                self.wasted = self.wasted.saturating_add(transfer.bytes);
+                self.order(Output::Discard(id));
+            }
+            return;
+        }
+        let is_known = match request.owner {
+            Owner::Presentation => self.presentation.is_some(),
+            Owner::Index(key) => self.index_is_known(key),
+            Owner::Init(..) | Owner::Segment(_) => true,
+        };
+        if !is_known {
+            let detail = "the answer was complete but nothing could be read from it".to_owned();
+            let failure = Failure { kind: FailureKind::Malformed, retry_after: None, detail };
+            self.attempt_failed(request.owner, request.location, failure);
+            return;
+        }
+        self.jobs.remove(&request.owner);
+        match request.owner {
+            Owner::Presentation | Owner::Index(_) => {}
+            Owner::Init(key, init) => {
+                self.inits.insert((key, init));
+            }
+            Owner::Segment(kind) => self.segment_loaded(kind, id, transfer),
+        }
+    }
+
+    pub(super) fn on_fetch_failed(&mut self, id: FetchId, transfer: Transfer, failure: Failure) {
+        let Some(request) = self.answer(id, transfer) else { return };
+        self.wasted = self.wasted.saturating_add(transfer.bytes);
+        if request.cancelled || self.over.is_some() || !self.runs(request.owner, id) {
+            self.locations.cancelled(request.location);
+            return;
+        }
+        self.attempt_failed(request.owner, request.location, failure);
+    }
+
+    pub(super) fn on_cancelled(&mut self, id: FetchId, transfer: Transfer) {
+        let Some(request) = self.answer(id, transfer) else { return };
+        self.wasted = self.wasted.saturating_add(transfer.bytes);
+        self.locations.cancelled(request.location);
+        if self.over.is_none() && !request.cancelled && self.runs(request.owner, id) {
+            // Not our order: the world ended it.
+            let detail = "the request was cancelled from outside".to_owned();
+            let failure = Failure { kind: FailureKind::Truncated, retry_after: None, detail };
+            self.attempt_failed(request.owner, request.location, failure);
+        }
+    }
+
+    fn runs(&self, owner: Owner, id: FetchId) -> bool {
+        self.jobs.get(&owner).is_some_and(|job| job.state == State::Running(id))
+    }
+
+    fn index_is_known(&self, key: RepresentationKey) -> bool {
+        let representation = self.presentation.as_ref().and_then(|p| p.representation(key));
+        representation.is_some_and(|r| matches!(r.index, SegmentIndex::Known(_)))
+    }
+
+    /// Decides whether an attempt that failed is repeated, and where and when.
+    fn attempt_failed(&mut self, owner: Owner, location: u32, failure: Failure) {
+        let (now, count) = (self.now, self.location_count(owner));
+        let class = retry::class(failure.kind);
+        match class {
+            Class::Transient => self.locations.failed(now, location, retry::is_outage(failure.kind)),
+            Class::Place | Class::Broken | Class::Final => self.locations.cancelled(location),
+        }
+        let Some(job) = self.jobs.get_mut(&owner) else { return };
+        job.tried.push(location);
+        let most = if owner == Owner::Presentation { retry::MANIFEST_ATTEMPTS } else { retry::ATTEMPTS };
+        // A request that hangs costs seconds: go elsewhere at once.
+        let rounds = match (class, failure.kind, owner) {
+            (Class::Transient, FailureKind::Timeout, Owner::Segment(_) | Owner::Init(..)) => 1,
+            (Class::Transient, ..) => retry::ATTEMPTS_PER_LOCATION,
+            (Class::Broken, ..) => 2,
+            (Class::Place | Class::Final, ..) => 1,
+        };
+        let again = if class == Class::Final || job.attempts >= most {
+            None
+        } else if self.locations.has_other(now, count, &job.tried) {
+            Some(now)
+        } else {
+            job.rounds += 1;
+            job.tried.clear();
+            let delay = match class {
+                Class::Broken => Duration::ZERO,
+                _ => self.backoff.delay(job.rounds, failure.retry_after),
+            };
+            (job.rounds < rounds).then_some(now + delay)
+        };
+        if let Some(at) = again {
+            job.state = State::Due(at);
+            self.warn_recoverable(retry::code(failure.kind, owner == Owner::Presentation), &failure.detail);
+        } else {
+            self.jobs.remove(&owner);
+            self.given_up(owner, failure);
+        }
+    }
+
+    fn warn_recoverable(&mut self, code: Code, detail: &str) {
+        self.report(Event::Error(Error::new(Severity::Recoverable, code, format!("{detail}; trying again"))));
+    }
+
+    fn given_up(&mut self, owner: Owner, failure: Failure) {
+        match owner {
+            Owner::Presentation => {
+                let code = retry::code(failure.kind, true);
+                self.fail(Error::new(Severity::Fatal, code, failure.detail));
+            }
+            Owner::Index(key) => self.representation_failed(key, failure),
+            Owner::Init(key, _) => self.init_failed(key, failure),
+            Owner::Segment(kind) => self.segment_failed(kind, failure),
+        }
+    }
+
+    /// Ends the job of `owner` and its request, if any; returns the bytes received in vain.
+    pub(super) fn cancel(&mut self, owner: Owner) -> u64 {
+        let Some(job) = self.jobs.remove(&owner) else { return 0 };
+        let State::Running(id) = job.state else { return 0 };
+        self.order(Output::Cancel(id));
+        self.requests.get_mut(&id).map_or(0, |request| {
+            request.cancelled = true;
+            request.transfer.bytes
+        })
+    }
+
+    /// Ends all requests and forgets what was fetched and not queued.
+    pub(super) fn cancel_everything(&mut self) {
+        let owners: Vec<Owner> = self.jobs.keys().copied().collect();
+        for owner in owners {
+            self.cancel(owner);
+        }
+        for place in 0..self.tracks.len() {
+            self.tracks[place].fetching = None;
+            while let Some(loaded) = self.tracks[place].loaded.pop_front() {
+                self.order(Output::Discard(loaded.id));
+            }
+        }
+    }
+
+    /// The request that fetches a track's segment, once it is under way.
+    pub(super) fn segment_request(&self, kind: ContentType) -> Option<(FetchId, &Request)> {
+        match self.jobs.get(&Owner::Segment(kind))?.state {
+            State::Running(id) => Some((id, self.requests.get(&id)?)),
+            State::Due(_) => None,
+        }
+    }
+}

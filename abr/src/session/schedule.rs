@@ -1,0 +1,491 @@
+//! Which segment each track fetches next, and what happens when one cannot be had.
+
+use super::Session;
+use super::choice::Chosen;
+use super::requests::{EXCLUSION, Job, Owner};
+use crate::buffer::Entry;
+use crate::error::{Error, Severity};
+use crate::presentation::{ContentType, RepresentationKey};
+use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resource, Transfer};
+use crate::retry::{self, Class};
+use crate::segments::Segment;
+use crate::time::{MediaTime, Timestamp};
+use crate::track::{Cursor, Fetching, Loaded, Lookup, Trouble, lookup, period_end};
+use std::time::Duration;
+
+/// Most holes and periods that one decision crosses; the rest follows at the next.
+const STEPS: usize = 64;
+/// Segments skipped in a row after which a track is given up, later and before any was had.
+const MOST_GAPS: (u32, u32) = (3, 1);
+/// Most rounds in vain, and longest time, before playback began, when nothing can be reached.
+const FIRST_ROUNDS: u32 = 8;
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest pause between rounds during an outage, so that playback resumes soon after it.
+const OUTAGE_DELAY: Duration = Duration::from_secs(2);
+/// How far video may get ahead of audio: so many segments, at least so long.
+const VIDEO_LEAD: (u32, Duration) = (2, Duration::from_secs(6));
+/// Indexes of other representations are fetched when at least this much is queued.
+const INDEX_AHEAD: Duration = Duration::from_secs(8);
+/// How soon to look again when the byte budget is full.
+const BUDGET_CHECK: Duration = Duration::from_millis(500);
+
+impl Session {
+    pub(super) fn schedule(&mut self) {
+        if self.presentation.is_none() {
+            let now = self.now;
+            self.jobs.entry(Owner::Presentation).or_insert_with(|| Job::new(Resource::Presentation, 0, now));
+            return;
+        }
+        // The track with less goes first.
+        let mut order: Vec<usize> = (0..self.tracks.len()).collect();
+        order.sort_by_key(|place| self.tracks[*place].loaded_end());
+        for place in order {
+            self.schedule_track(place);
+        }
+        self.fetch_other_indexes();
+    }
+
+    fn schedule_track(&mut self, place: usize) {
+        for _ in 0..STEPS {
+            let track = &self.tracks[place];
+            let busy = track.fetching.is_some() || track.cut.is_some() || track.loaded.len() > 1;
+            if self.over.is_some() || track.dropped || track.complete || busy {
+                return;
+            }
+            if track.hold_until > self.now {
+                let until = track.hold_until;
+                return self.wake(until);
+            }
+            let period = track.cursor.period;
+            if track.set(period).is_none() {
+                if !self.cross_period(place) {
+                    return;
+                }
+                continue;
+            }
+            // While its index is on the way, the choice stands.
+            let awaited = track.awaited.is_some_and(|key| self.jobs.contains_key(&Owner::Index(key)));
+            if awaited || !self.has_room(place) {
+                return;
+            }
+            let (key, reason, values) = match self.choose(place) {
+                Chosen::Nothing => {
+                    if !self.nothing_left(place) {
+                        return;
+                    }
+                    continue;
+                }
+                Chosen::Later(at) => {
+                    self.tracks[place].hold_until = at;
+                    continue;
+                }
+                Chosen::Take { key, reason, values } => (key, reason, values),
+            };
+            let Some(presentation) = self.presentation.as_ref() else { return };
+            match lookup(presentation, key, &self.tracks[place].cursor) {
+                Lookup::Pending => {
+                    self.want_index(key, 0);
+                    match self.stand_in(place, key) {
+                        Some((key, segment)) => self.fetch(place, key, segment, reason, values),
+                        None => self.tracks[place].awaited = Some(key),
+                    }
+                    return;
+                }
+                Lookup::End => {
+                    if !self.cross_period(place) {
+                        return;
+                    }
+                }
+                Lookup::Segment(segment) if segment.gap => {
+                    if !self.skip(place, key, &segment) {
+                        return;
+                    }
+                }
+                Lookup::Segment(segment) => {
+                    if self.replace_worse(place, key) {
+                        continue;
+                    }
+                    self.fetch(place, key, segment, reason, values);
+                    return;
+                }
+            }
+        }
+        self.wake(self.now + Duration::from_millis(10));
+    }
+
+    /// Whether another segment of a track fits into the time and byte budgets and in step with the other
+    /// track; arranges to be woken otherwise.
+    fn has_room(&mut self, place: usize) -> bool {
+        let track = &self.tracks[place];
+        let Some((key, segment)) = self.peek(place) else { return true };
+        let length = segment.duration();
+        let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
+        if let Some(other) = other {
+            let lead = match track.kind {
+                ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
+                _ => Duration::ZERO,
+            };
+            if track.cursor.time > other.loaded_end() + lead {
+                return false;
+            }
+        }
+        let position = self.position(self.now);
+        let most = self.config.buffer_ahead.max(length.saturating_mul(2));
+        let ahead = segment.end.since(position);
+        if ahead > most {
+            let until = self.clock.time_until(ahead - most);
+            if let Some(until) = until {
+                self.wake(self.now + until);
+            }
+            return false;
+        }
+        let queued: u64 = self
+            .tracks
+            .iter()
+            .map(|t| {
+                t.loaded.iter().chain(&t.appending).fold(t.buffer.bytes_ahead(position), |s, l| s + l.bytes)
+            })
+            .fold(0, u64::saturating_add);
+        let expected = self.expected_bytes(track, key, &segment);
+        let starving = track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
+        if !starving && queued.saturating_add(expected) > self.config.buffer_bytes {
+            self.wake(self.now + BUDGET_CHECK);
+            return false;
+        }
+        true
+    }
+
+    /// The segment at a track's cursor in the representation used last, or any whose index is known.
+    fn peek(&self, place: usize) -> Option<(RepresentationKey, Segment)> {
+        let presentation = self.presentation.as_ref()?;
+        let track = &self.tracks[place];
+        let adaptation_set = track.set(track.cursor.period)?;
+        let key = |representation| RepresentationKey {
+            period: track.cursor.period,
+            adaptation_set,
+            representation,
+        };
+        let count = u32::try_from(presentation.adaptation_set(key(0))?.representations.len()).ok()?;
+        let last = track
+            .last
+            .filter(|last| (last.period, last.adaptation_set) == (track.cursor.period, adaptation_set));
+        last.into_iter().chain((0..count).map(key)).find_map(|key| {
+            match lookup(presentation, key, &track.cursor) {
+                Lookup::Segment(segment) => Some((key, segment)),
+                Lookup::Pending | Lookup::End => None,
+            }
+        })
+    }
+
+    /// What to fetch while the index of a better representation is on its way: the next segment of the one
+    /// in use. Nothing when the wanted one is worse, because then time is short.
+    fn stand_in(&self, place: usize, wanted: RepresentationKey) -> Option<(RepresentationKey, Segment)> {
+        let presentation = self.presentation.as_ref()?;
+        let track = &self.tracks[place];
+        let last = track.last.filter(|last| self.usable(track, track.cursor.period).contains(last))?;
+        let better = presentation.representation(wanted)?.bandwidth_bps
+            > presentation.representation(last)?.bandwidth_bps;
+        match lookup(presentation, last, &track.cursor) {
+            Lookup::Segment(segment) if better && !segment.gap => Some((last, segment)),
+            _ => None,
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        place: usize,
+        key: RepresentationKey,
+        segment: Segment,
+        reason: Reason,
+        values: Vec<(RepresentationKey, f64)>,
+    ) {
+        let end = self.presentation.as_ref().and_then(|p| period_end(p, key.period));
+        let buffer_ms = self.ahead(&self.tracks[place]).as_millis() as u64;
+        let now = self.now;
+        let track = &mut self.tracks[place];
+        let kind = track.kind;
+        let reason = match track.last {
+            Some(last) if last.period != key.period => Reason::Period,
+            _ => reason,
+        };
+        track.fetching = Some(Fetching { key, segment, reason, before: track.cursor });
+        track.advance(key, &segment, end);
+        track.last = Some(key);
+        track.because = None;
+        track.forced = None;
+        track.awaited = None;
+        track.since_start = track.since_start.saturating_add(1);
+        let priority = if buffer_ms < 2_000 {
+            1
+        } else if buffer_ms < 10_000 {
+            2
+        } else {
+            3
+        };
+        let resource = Resource::Segment { representation: key, segment };
+        self.jobs.insert(Owner::Segment(kind), Job::new(resource, priority, now));
+        if let Some(init) = segment.init {
+            self.want_init(key, init);
+        }
+        self.report(Event::Decided(Decision {
+            track: kind,
+            segment,
+            chosen: key,
+            reason,
+            controller: self.controller.name().to_owned(),
+            buffer_ms,
+            throughput_bps: self.network.bps(),
+            candidates: values,
+        }));
+    }
+
+    fn want_init(&mut self, key: RepresentationKey, init: u32) {
+        if !self.inits.contains(&(key, init)) {
+            let (resource, now) = (Resource::Init { representation: key, init }, self.now);
+            self.jobs.entry(Owner::Init(key, init)).or_insert_with(|| Job::new(resource, 0, now));
+        }
+    }
+
+    fn want_index(&mut self, key: RepresentationKey, priority: u8) {
+        let now = self.now;
+        self.jobs.entry(Owner::Index(key)).or_insert_with(|| Job::new(Resource::Index(key), priority, now));
+    }
+
+    /// With enough queued, fetches the indexes that a switch would need, one at a time.
+    fn fetch_other_indexes(&mut self) {
+        let Some(place) = self.place_of(ContentType::Video) else { return };
+        let track = &self.tracks[place];
+        let running = self.jobs.keys().any(|owner| matches!(owner, Owner::Index(_)));
+        if running || self.ahead(track) < INDEX_AHEAD {
+            return;
+        }
+        let Some(presentation) = self.presentation.as_ref() else { return };
+        let is_pending = |key: &RepresentationKey| {
+            presentation.representation(*key).is_some_and(|r| r.index.known().is_none())
+        };
+        let keys = self.eligible(track, track.cursor.period).keys;
+        if let Some(key) = keys.into_iter().find(is_pending) {
+            self.want_index(key, 4);
+        }
+    }
+
+    /// Moves a track to the next period, over a hole if it has no set in this one. `false` when it has to
+    /// wait or is complete.
+    fn cross_period(&mut self, place: usize) -> bool {
+        let Some(presentation) = self.presentation.as_ref() else { return false };
+        let track = &self.tracks[place];
+        let period = track.cursor.period;
+        let end = period_end(presentation, period);
+        let next = presentation.periods.get(period as usize + 1).map(|next| next.start);
+        if !track.loaded.is_empty() || track.appending.is_some() {
+            // A hole has its place after what is still on its way to the queue.
+            return false;
+        }
+        let from = track.cursor.time;
+        let empty = track.set(period).is_none();
+        let track = &mut self.tracks[place];
+        if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
+            track.buffer.push(Entry { start: from, end, content: None });
+        }
+        match next {
+            Some(start) => {
+                let time = start.max(from);
+                track.cursor = Cursor { period: period + 1, time, exact: false, after: None };
+                true
+            }
+            None => {
+                track.complete = true;
+                false
+            }
+        }
+    }
+
+    pub(super) fn segment_loaded(&mut self, kind: ContentType, id: FetchId, transfer: Transfer) {
+        let Some(place) = self.place_of(kind) else { return self.order(Output::Discard(id)) };
+        let Some(what) = self.tracks[place].fetching.take() else { return self.order(Output::Discard(id)) };
+        let bandwidth = self.presentation.as_ref().map_or(1, |p| super::choice::bandwidth(p, what.key));
+        let nominal = u128::from(bandwidth) * what.segment.duration().as_millis() / 8000;
+        let track = &mut self.tracks[place];
+        if let Some(ratio) = (u128::from(transfer.bytes) * 1000).checked_div(nominal) {
+            track.size_ratio = (track.size_ratio * 7 + ratio.clamp(50, 4000) as u64) / 8;
+        }
+        track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what });
+    }
+
+    pub(super) fn segment_failed(&mut self, kind: ContentType, failure: Failure) {
+        let Some(place) = self.place_of(kind) else { return };
+        let Some(fetching) = self.tracks[place].fetching.take() else { return };
+        self.tracks[place].cursor = fetching.before;
+        self.blame(place, fetching.key, failure);
+    }
+
+    pub(super) fn init_failed(&mut self, key: RepresentationKey, failure: Failure) {
+        for place in 0..self.tracks.len() {
+            let track = &self.tracks[place];
+            let first =
+                track.loaded.iter().map(|loaded| &loaded.what).chain(&track.fetching).find(|f| f.key == key);
+            if let Some(before) = first.map(|first| first.before) {
+                self.rewind(place, before);
+                self.blame(place, key, failure.clone());
+            }
+        }
+    }
+
+    pub(super) fn representation_failed(&mut self, key: RepresentationKey, failure: Failure) {
+        let place = self.tracks.iter().position(|track| track.set(key.period) == Some(key.adaptation_set));
+        match place {
+            Some(place) => self.blame(place, key, failure),
+            None => self.exclude(key, EXCLUSION),
+        }
+    }
+
+    /// Notes that a representation cannot be had here, so that another is tried.
+    pub(super) fn blame(&mut self, place: usize, key: RepresentationKey, failure: Failure) {
+        let outage = retry::is_outage(failure.kind);
+        if !outage {
+            if retry::class(failure.kind) == Class::Final {
+                self.excluded.insert(key, Timestamp::MAX);
+            } else {
+                self.exclude(key, EXCLUSION);
+            }
+        }
+        let now = self.now;
+        let track = &mut self.tracks[place];
+        track.because = Some(Reason::Failure);
+        track.forced = None;
+        track.awaited = None;
+        track.trouble.since.get_or_insert(now);
+        track.trouble.missing |= !outage;
+        if !track.trouble.failed.contains(&key) {
+            track.trouble.failed.push(key);
+        }
+        let code = retry::code(failure.kind, false);
+        let message = format!("{}; trying another representation", failure.detail);
+        track.trouble.last = Some((failure.kind, failure.detail));
+        self.report(Event::Error(Error::new(Severity::Recoverable, code, message)));
+    }
+
+    fn exclude(&mut self, key: RepresentationKey, span: Duration) {
+        let until = self.now + span;
+        let entry = self.excluded.entry(key).or_insert(until);
+        *entry = (*entry).max(until);
+    }
+
+    /// No representation of a track may be used. Waits, skips the segment, uses another set, or gives the
+    /// track up. `true` when the track can go on at once.
+    fn nothing_left(&mut self, place: usize) -> bool {
+        let trouble = self.tracks[place].trouble.clone();
+        if !trouble.failed.is_empty() && !trouble.missing {
+            return self.wait_for_network(place, &trouble);
+        }
+        // Another set, perhaps in another codec, when nothing of this one can ever be used.
+        let (kind, wish) = (self.tracks[place].kind, self.tracks[place].wish.clone());
+        if let Some((_, sets)) = self.resolve_sets(kind, Some(wish), None) {
+            let period = self.tracks[place].cursor.period as usize;
+            let other = sets.get(period).copied().flatten();
+            if other.is_some() && other != self.tracks[place].set(period as u32) {
+                let track = &mut self.tracks[place];
+                track.sets = sets;
+                track.trouble = Trouble::default();
+                track.last = None;
+                track.cursor.after = None;
+                return true;
+            }
+        }
+        let forever = |key: &RepresentationKey| self.excluded.get(key) == Some(&Timestamp::MAX);
+        let hopeless = !trouble.failed.is_empty() && trouble.failed.iter().all(forever);
+        match self.peek(place) {
+            Some((key, segment)) if !trouble.failed.is_empty() && !hopeless => {
+                self.skip(place, key, &segment)
+            }
+            _ => {
+                self.give_up_track(place);
+                false
+            }
+        }
+    }
+
+    fn wait_for_network(&mut self, place: usize, trouble: &Trouble) -> bool {
+        let rounds = trouble.rounds + 1;
+        let waited = trouble.since.map_or(Duration::ZERO, |since| self.now.since(since));
+        let hopeless = if self.clock.has_started() {
+            self.clock.dry_for(self.now) >= self.config.reconnect
+        } else {
+            rounds >= FIRST_ROUNDS || waited >= FIRST_PATIENCE
+        };
+        if hopeless {
+            self.give_up_track(place);
+            return false;
+        }
+        let delay = self.backoff.delay(rounds.saturating_add(1), None).min(OUTAGE_DELAY);
+        let until = self.now + delay.max(Duration::from_millis(50));
+        let track = &mut self.tracks[place];
+        track.trouble.rounds = rounds;
+        track.trouble.failed.clear();
+        track.hold_until = until;
+        true
+    }
+
+    /// Leaves out a segment that cannot be had. `true` when that was done.
+    fn skip(&mut self, place: usize, key: RepresentationKey, segment: &Segment) -> bool {
+        let track = &self.tracks[place];
+        if !track.loaded.is_empty() || track.appending.is_some() {
+            return false;
+        }
+        let end = self.presentation.as_ref().and_then(|p| period_end(p, track.cursor.period));
+        let failed = std::mem::take(&mut self.tracks[place].trouble.failed);
+        let track = &mut self.tracks[place];
+        if !segment.gap {
+            track.gaps += 1;
+            let most = if track.appended_any { MOST_GAPS.0 } else { MOST_GAPS.1 };
+            if track.gaps > most {
+                self.give_up_track(place);
+                return false;
+            }
+        }
+        let from = track.cursor.time;
+        track.trouble = Trouble { last: track.trouble.last.take(), ..Trouble::default() };
+        track.advance(key, segment, end);
+        let to = track.cursor.time;
+        track.buffer.push(Entry { start: from, end: to, content: None });
+        let kind = track.kind;
+        // What failed for this one segment may work for the next.
+        self.excluded.retain(|key, until| *until == Timestamp::MAX || !failed.contains(key));
+        self.report(Event::Gap { track: kind, from, to });
+        true
+    }
+
+    /// Ends a track that cannot be played; without it, video or the only track, playback ends.
+    fn give_up_track(&mut self, place: usize) {
+        let (code, detail) = match &self.tracks[place].trouble.last {
+            Some((kind, detail)) => (retry::code(*kind, false), detail.clone()),
+            None => (crate::error::Code::NothingPlayable, "no representation can be used".to_owned()),
+        };
+        let kind = self.tracks[place].kind;
+        let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
+        if kind == ContentType::Audio && others {
+            let message = format!("playing without sound: {detail}");
+            self.report(Event::Error(Error::new(Severity::Warning, code, message)));
+            self.close_track(place);
+        } else {
+            self.fail(Error::new(Severity::Fatal, code, detail));
+        }
+    }
+
+    pub(super) fn period_now(&self) -> u32 {
+        let position = self.position(self.now);
+        self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
+    }
+
+    /// End of the timeline as far as it is known.
+    pub(super) fn timeline_end(&self) -> Option<MediaTime> {
+        let presentation = self.presentation.as_ref()?;
+        let stated = presentation.duration.map(|duration| MediaTime::ZERO + duration);
+        let last = presentation.periods.last()?;
+        let periods = last.duration.map(|duration| last.start + duration);
+        let sets = last.adaptation_sets.iter();
+        let indexes =
+            sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
+        stated.or(periods).or_else(|| indexes.max())
+    }
+}

@@ -1,0 +1,179 @@
+//! From the manifest to tracks: which adaptation sets are played.
+
+use super::Session;
+use crate::error::{Code, Error, Severity};
+use crate::presentation::{ContentType, Presentation, RepresentationKey};
+use crate::protocol::{Event, Output, Reason};
+use crate::segments::{SegmentIndex, SegmentRuns};
+use crate::time::{MediaTime, Timestamp};
+use crate::track::{Track, Wish, first_set, matching_set, period_at};
+
+/// Most manifest warnings that are reported one by one.
+const WARNINGS: usize = 20;
+
+impl Session {
+    pub(super) fn on_presentation(&mut self, mut presentation: Presentation) {
+        if self.presentation.is_some() || self.over.is_some() {
+            return;
+        }
+        for period in &mut presentation.periods {
+            let sets = period.adaptation_sets.iter_mut();
+            for representation in sets.flat_map(|set| set.representations.iter_mut()) {
+                if let SegmentIndex::Known(runs) = &mut representation.index {
+                    repair(runs);
+                }
+            }
+        }
+        let representations = presentation.representations().count();
+        let warnings: Vec<String> = presentation.warnings.iter().take(WARNINGS).cloned().collect();
+        let (dynamic, duration) = (presentation.dynamic, presentation.duration);
+        self.presentation = Some(presentation);
+        let representations = u32::try_from(representations).unwrap_or(u32::MAX);
+        self.report(Event::Manifest { dynamic, duration, representations });
+        for warning in warnings {
+            self.report(Event::Error(Error::new(Severity::Warning, Code::Manifest, warning)));
+        }
+        let start = self.clamp_to_timeline(self.config.start_at);
+        self.clock.start_at(start);
+        for kind in [ContentType::Video, ContentType::Audio] {
+            self.add_track(kind, start, None);
+        }
+        if self.tracks.is_empty() {
+            let message = format!("none of the {representations} representations on offer is video or audio");
+            self.fail(Error::new(Severity::Fatal, Code::NothingPlayable, message));
+        }
+    }
+
+    pub(super) fn on_index(&mut self, key: RepresentationKey, index: SegmentIndex) {
+        let Some(presentation) = self.presentation.as_mut() else { return };
+        let Some(representation) = presentation.representation_mut(key) else { return };
+        if let SegmentIndex::Known(mut runs) = index {
+            repair(&mut runs);
+            representation.index = SegmentIndex::Known(runs);
+        }
+    }
+
+    /// Makes a track of `kind` that starts at `time`, if any period has one. `wanted` names the set to use
+    /// in the current period.
+    pub(super) fn add_track(&mut self, kind: ContentType, time: MediaTime, wanted: Option<u32>) {
+        let Some((wish, sets)) = self.resolve_sets(kind, None, wanted) else { return };
+        let period = self.presentation.as_ref().map_or(0, |p| period_at(p, time));
+        self.tracks.retain(|track| track.kind != kind);
+        self.tracks.push(Track::new(kind, wish, sets, period, time));
+        self.tracks.sort_by_key(|track| track.kind);
+    }
+
+    /// Finds the set of each period: like `wish` where one is given, else the best one and what matches it.
+    pub(super) fn resolve_sets(
+        &self,
+        kind: ContentType,
+        wish: Option<Wish>,
+        wanted: Option<u32>,
+    ) -> Option<(Wish, Vec<Option<u32>>)> {
+        let presentation = self.presentation.as_ref()?;
+        let here = self.period_now();
+        let usable = |period: u32| {
+            move |set: u32| {
+                let carried = kind == ContentType::Audio && self.is_muxed(period);
+                !carried && self.is_usable(period, set)
+            }
+        };
+        let language = self.config.audio_language.as_deref().filter(|_| kind == ContentType::Audio);
+        let wish = wish.or_else(|| {
+            let count = u32::try_from(presentation.periods.len()).unwrap_or(u32::MAX);
+            let order = std::iter::once(here).chain((0..count).filter(|p| *p != here));
+            order
+                .filter_map(|p| {
+                    let period = presentation.periods.get(p as usize)?;
+                    let wanted = wanted.filter(|_| p == here);
+                    let set = wanted.or_else(|| first_set(period, kind, language, usable(p)))?;
+                    period.adaptation_sets.get(set as usize).map(Wish::of)
+                })
+                .next()
+        })?;
+        let sets: Vec<Option<u32>> = presentation
+            .periods
+            .iter()
+            .zip(0u32..)
+            .map(|(period, p)| match wanted {
+                Some(set) if p == here => Some(set),
+                _ => matching_set(period, kind, &wish, usable(p)),
+            })
+            .collect();
+        sets.iter().any(Option::is_some).then_some((wish, sets))
+    }
+
+    /// Whether the video of a period brings its sound along.
+    fn is_muxed(&self, period: u32) -> bool {
+        let video = self.track(ContentType::Video).and_then(|track| track.set(period));
+        video.is_some_and(|adaptation_set| {
+            let key = RepresentationKey { period, adaptation_set, representation: 0 };
+            let set = self.presentation.as_ref().and_then(|p| p.adaptation_set(key));
+            set.is_some_and(|set| set.muxed_audio)
+        })
+    }
+
+    /// Whether some representation of a set is not excluded for good.
+    fn is_usable(&self, period: u32, adaptation_set: u32) -> bool {
+        let key = |representation| RepresentationKey { period, adaptation_set, representation };
+        let set = self.presentation.as_ref().and_then(|p| p.adaptation_set(key(0)));
+        set.is_some_and(|set| {
+            (0u32..)
+                .zip(&set.representations)
+                .any(|(r, _)| self.excluded.get(&key(r)).is_none_or(|until| *until < Timestamp::MAX))
+        })
+    }
+
+    pub(super) fn select_set(&mut self, kind: ContentType, adaptation_set: Option<u32>) {
+        if self.presentation.is_none() || !matches!(kind, ContentType::Video | ContentType::Audio) {
+            return;
+        }
+        let Some(set) = adaptation_set else {
+            if let Some(place) = self.place_of(kind) {
+                self.close_track(place);
+            }
+            return;
+        };
+        let here = RepresentationKey { period: self.period_now(), adaptation_set: set, representation: 0 };
+        let chosen = self.presentation.as_ref().and_then(|p| p.adaptation_set(here));
+        if chosen.is_none_or(|chosen| chosen.content_type != kind || chosen.representations.is_empty()) {
+            let message = format!("there is no {kind:?} set {set} to select").to_lowercase();
+            self.report(Event::Error(Error::new(Severity::Warning, Code::Unsupported, message)));
+            return;
+        }
+        let Some(place) = self.place_of(kind) else {
+            self.add_track(kind, self.position(self.now), Some(set));
+            return;
+        };
+        if let Some((wish, sets)) = self.resolve_sets(kind, None, Some(set)) {
+            let track = &mut self.tracks[place];
+            track.wish = wish;
+            track.sets = sets;
+            track.because = Some(Reason::User);
+            self.replace_unwanted();
+        }
+    }
+
+    pub(super) fn place_of(&self, kind: ContentType) -> Option<usize> {
+        self.tracks.iter().position(|track| track.kind == kind && !track.dropped)
+    }
+
+    /// Takes a track out of playback.
+    pub(super) fn close_track(&mut self, place: usize) {
+        self.empty_track(place);
+        let track = &mut self.tracks[place];
+        track.dropped = true;
+        let kind = track.kind;
+        self.order(Output::Flush { track: kind, from: MediaTime::MIN });
+        self.order(Output::EndOfTrack(kind));
+    }
+}
+
+/// Drops what the model forbids, so that arithmetic on it stays defined.
+fn repair(runs: &mut SegmentRuns) {
+    runs.timescale = runs.timescale.max(1);
+    runs.runs.retain(|run| run.count > 0 && run.duration > 0);
+    for size in &mut runs.sizes {
+        *size = (*size).min(super::MOST_BYTES);
+    }
+}

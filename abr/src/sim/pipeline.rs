@@ -1,0 +1,158 @@
+//! A pipeline without media: perfect, instantaneous, and suspicious of its orders.
+
+use crate::presentation::ContentType;
+use crate::protocol::BACK_BUFFER;
+use crate::time::{MediaTime, Timestamp, nanos};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Appended segments may overlap or leave holes of this size without remark.
+const TOLERANCE: Duration = Duration::from_millis(260);
+
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    /// Start and end of each queued segment, ascending.
+    spans: Vec<(MediaTime, MediaTime)>,
+    ended: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct NullPipeline {
+    queues: BTreeMap<ContentType, Queue>,
+    position: MediaTime,
+    at: Timestamp,
+    run: bool,
+    rate_milli: u64,
+    awaiting_picture: bool,
+    drained: bool,
+    /// Orders that break the rules of the [`protocol`](crate::protocol).
+    pub violations: Vec<String>,
+}
+
+impl NullPipeline {
+    /// Starts at `position`.
+    pub fn new(position: MediaTime) -> Self {
+        Self { position, rate_milli: 1000, awaiting_picture: true, ..Self::default() }
+    }
+
+    /// Where playback is at `now`.
+    pub fn position(&self, now: Timestamp) -> MediaTime {
+        if !self.run {
+            return self.position;
+        }
+        let elapsed = u128::from(nanos(now.since(self.at))) * u128::from(self.rate_milli) / 1000;
+        let target = self.position + Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        target.min(self.end().unwrap_or(target)).max(self.position)
+    }
+
+    /// End of what can be played: of the open tracks the earliest, else of all the latest.
+    fn end(&self) -> Option<MediaTime> {
+        let last = |queue: &Queue| queue.spans.last().map(|span| span.1);
+        let open = self.queues.values().filter(|queue| !queue.ended).filter_map(last).min();
+        open.or_else(|| self.queues.values().filter_map(last).max())
+    }
+
+    fn anchor(&mut self, now: Timestamp) {
+        self.position = self.position(now);
+        self.at = now;
+    }
+
+    /// Whether the clock runs.
+    pub fn is_running(&self) -> bool {
+        self.run
+    }
+
+    /// Queues a segment.
+    pub fn append(&mut self, now: Timestamp, track: ContentType, start: MediaTime, end: MediaTime) {
+        self.anchor(now);
+        let position = self.position;
+        let queue = self.queues.entry(track).or_default();
+        if queue.ended {
+            self.violations.push(format!("{track:?} append at {start:?} after its end"));
+        }
+        if let Some(last) = queue.spans.last().filter(|last| start + TOLERANCE < last.1) {
+            self.violations.push(format!("{track:?} append at {start:?} before {:?}", last.1));
+        }
+        queue.spans.push((start, end));
+        queue.spans.retain(|span| span.1 + BACK_BUFFER > position);
+    }
+
+    /// Drops what starts at `from` or later.
+    pub fn flush(&mut self, now: Timestamp, track: ContentType, from: MediaTime) {
+        self.anchor(now);
+        if from > MediaTime::MIN && from <= self.position && self.run {
+            self.violations
+                .push(format!("{track:?} flush at {from:?} under the position {:?}", self.position));
+        }
+        let queue = self.queues.entry(track).or_default();
+        queue.spans.retain(|span| span.0 < from);
+        queue.ended = false;
+    }
+
+    /// No more for a track.
+    pub fn end_track(&mut self, now: Timestamp, track: ContentType) {
+        self.anchor(now);
+        self.queues.entry(track).or_default().ended = true;
+    }
+
+    /// Continues elsewhere.
+    pub fn seek(&mut self, now: Timestamp, to: MediaTime, buffered: bool) {
+        if buffered {
+            for (track, queue) in &self.queues {
+                let held = queue.spans.iter().any(|span| span.0 <= to && to < span.1 + TOLERANCE);
+                let holes = queue.spans.first().is_some_and(|span| span.0 <= to);
+                if !held && !holes && !queue.spans.is_empty() {
+                    self.violations.push(format!("{track:?} does not hold {to:?}"));
+                }
+            }
+        }
+        for queue in self.queues.values_mut() {
+            queue.ended = false;
+            if !buffered {
+                queue.spans.clear();
+            }
+        }
+        self.position = to;
+        self.at = now;
+        self.awaiting_picture = true;
+        self.drained = false;
+    }
+
+    /// Runs or holds the clock.
+    pub fn clock(&mut self, now: Timestamp, run: bool, rate: f64) {
+        self.anchor(now);
+        self.run = run;
+        self.rate_milli = (rate * 1000.0).round().max(1.0) as u64;
+        if run && self.end().is_none() {
+            self.violations.push("the clock runs without samples".to_owned());
+        }
+    }
+
+    /// Whether the picture of the start or of a seek can be shown now; true once per start or seek.
+    pub fn take_ready(&mut self) -> bool {
+        let position = self.position;
+        let held = |queue: &Queue| queue.spans.iter().any(|span| position < span.1);
+        let ready = self.awaiting_picture && self.queues.values().any(held);
+        self.awaiting_picture &= !ready;
+        ready
+    }
+
+    /// Whether everything has been presented at `now`; true once.
+    pub fn take_drained(&mut self, now: Timestamp) -> bool {
+        let all_ended = !self.queues.is_empty() && self.queues.values().all(|queue| queue.ended);
+        let over = self.end().is_none_or(|end| self.position(now) >= end);
+        let drained = all_ended && over && !self.drained;
+        self.drained |= drained;
+        drained
+    }
+
+    /// When everything will have been presented, if the clock runs and nothing more comes.
+    pub fn drains_at(&self) -> Option<Timestamp> {
+        let all_ended = self.queues.values().all(|queue| queue.ended);
+        let end = self.end().filter(|_| all_ended && self.run && !self.drained)?;
+        let left = u128::from(nanos(end.since(self.position))) * 1000;
+        let span = left.div_ceil(u128::from(self.rate_milli.max(1)));
+        Some(self.at + Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX)))
+    }
+}

@@ -1,0 +1,6 @@
+//! The session in virtual time: one scenario per behaviour.
+
+mod failures;
+mod hostile;
+mod playback;
+mod support;

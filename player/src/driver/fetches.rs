@@ -1,0 +1,272 @@
+//! The fetch table: from orders to requests, from answers to facts, and the bytes between.
+
+use super::report::Reporter;
+use super::title;
+use crate::events::{Line, Log};
+use crate::manifest::{self, Addresses, ManifestError};
+use crate::net::{self, BodyKind, NetEvent};
+use crate::pipeline::Timing;
+use crate::status::RequestRecord;
+use abr::error::Code;
+use abr::presentation::{Container, ContentType, Presentation, RepresentationKey};
+use abr::protocol::{Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
+use abr::segments::Segment;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use tokio::sync::mpsc::UnboundedSender;
+use url::Url;
+
+/// What a pipeline needs beside the segment's identity.
+pub(super) struct SegmentBytes {
+    pub(super) data: Bytes,
+    pub(super) init: Option<Bytes>,
+    pub(super) container: Container,
+    pub(super) timing: Timing,
+}
+
+struct Flight {
+    resource: Resource,
+    what: String,
+    /// Taken when the request is cancelled; its answer is still awaited.
+    task: Option<net::Task>,
+}
+
+/// Requests under way, bodies waiting for their append, and addresses.
+pub(super) struct Fetches {
+    url: Url,
+    config: net::Config,
+    client: Option<net::Client>,
+    events: UnboundedSender<NetEvent>,
+    addresses: Option<Addresses>,
+    /// What the manifest says about each representation that matters to bytes.
+    representations: BTreeMap<RepresentationKey, (Container, ContentType)>,
+    flights: BTreeMap<FetchId, Flight>,
+    bodies: BTreeMap<FetchId, Bytes>,
+    inits: BTreeMap<(RepresentationKey, u32), Bytes>,
+    appending: BTreeMap<FetchId, RepresentationKey>,
+}
+
+impl Fetches {
+    pub(super) fn new(url: Url, config: net::Config, events: UnboundedSender<NetEvent>) -> Self {
+        Self {
+            url,
+            config,
+            client: None,
+            events,
+            addresses: None,
+            representations: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            inits: BTreeMap::new(),
+            appending: BTreeMap::new(),
+        }
+    }
+
+    /// Makes a request.
+    ///
+    /// # Errors
+    /// A failure to answer with when nothing can be requested.
+    pub(super) fn start(&mut self, fetch: &Fetch) -> Result<(), Failure> {
+        let failure = |kind, detail: String| Failure { kind, retry_after: None, detail };
+        let (url, range) = match &fetch.resource {
+            Resource::Presentation => (self.url.clone(), None),
+            resource => {
+                let address = self.addresses.as_ref().and_then(|a| a.resolve(resource, fetch.location));
+                let address = address.ok_or_else(|| {
+                    failure(FailureKind::Malformed, "The manifest names no address for this segment.".into())
+                })?;
+                (address.url, address.range.map(inclusive))
+            }
+        };
+        let kind = match fetch.resource {
+            Resource::Presentation => BodyKind::Manifest,
+            Resource::Index(_) => BodyKind::Index,
+            Resource::Init { .. } => BodyKind::Init,
+            Resource::Segment { representation, .. } => {
+                let container = self.representations.get(&representation).map(|(container, _)| *container);
+                BodyKind::Segment(container.unwrap_or(Container::Unknown))
+            }
+        };
+        let client = match &self.client {
+            Some(client) => client,
+            None => {
+                let client = net::Client::new(self.config.clone());
+                let client = client.map_err(|e| failure(FailureKind::Connect, e.to_string()))?;
+                self.client.insert(client)
+            }
+        };
+        let what = title(&url);
+        let request = net::Request {
+            id: fetch.id,
+            url,
+            range,
+            timeouts: fetch.timeouts,
+            limit_bytes: fetch.limit_bytes,
+            kind,
+        };
+        let task = client.start(request, self.events.clone());
+        self.flights.insert(fetch.id, Flight { resource: fetch.resource, what, task: Some(task) });
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, id: FetchId) {
+        if let Some(task) = self.flights.get_mut(&id).and_then(|flight| flight.task.take()) {
+            task.cancel();
+        }
+    }
+
+    pub(super) fn cancel_all(&mut self) {
+        for task in self.flights.values_mut().filter_map(|flight| flight.task.take()) {
+            task.cancel();
+        }
+    }
+
+    /// Forgets everything; answers to requests under way are ignored.
+    pub(super) fn reset(&mut self) {
+        self.flights.clear();
+        self.bodies.clear();
+        self.inits.clear();
+        self.appending.clear();
+        self.addresses = None;
+    }
+
+    pub(super) fn discard(&mut self, id: FetchId) {
+        self.bodies.remove(&id);
+    }
+
+    /// The bytes of a fetched segment, for its append.
+    pub(super) fn take(
+        &mut self,
+        id: FetchId,
+        key: RepresentationKey,
+        segment: &Segment,
+    ) -> Option<SegmentBytes> {
+        let data = self.bodies.remove(&id)?;
+        let init = segment.init.and_then(|init| self.inits.get(&(key, init)).cloned());
+        let timing = self.addresses.as_ref()?.timing(key, segment);
+        let container =
+            self.representations.get(&key).map_or(Container::Unknown, |(container, _)| *container);
+        self.appending.insert(id, key);
+        Some(SegmentBytes { data, init, container, timing })
+    }
+
+    /// The track and representation of an append that was answered.
+    pub(super) fn appended(&mut self, id: FetchId) -> Option<(ContentType, RepresentationKey)> {
+        let key = self.appending.remove(&id)?;
+        Some((self.representations.get(&key)?.1, key))
+    }
+
+    /// Turns an answer into the facts to tell, in order.
+    pub(super) fn event(&mut self, event: NetEvent, reporter: &mut Reporter, log: &mut Log) -> Vec<Input> {
+        match event {
+            NetEvent::Progress { id, transfer, expected_bytes } => {
+                let known = self.flights.contains_key(&id);
+                known.then_some(Input::FetchProgress { id, transfer, expected_bytes }).into_iter().collect()
+            }
+            NetEvent::Done { id, transfer, body, url, .. } => {
+                let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                match self.done(id, flight.resource, body, &url) {
+                    Ok(fact) => {
+                        record(reporter, log, flight.what, transfer, None);
+                        fact.into_iter().chain([Input::Fetched { id, transfer }]).collect()
+                    }
+                    Err(failure) => {
+                        record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
+                        vec![Input::FetchFailed { id, transfer, failure }]
+                    }
+                }
+            }
+            NetEvent::Failed { id, transfer, failure } => {
+                let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
+                vec![Input::FetchFailed { id, transfer, failure }]
+            }
+            NetEvent::Cancelled { id, transfer } => {
+                let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                record(reporter, log, flight.what, transfer, Some("cancelled".into()));
+                vec![Input::FetchCancelled { id, transfer }]
+            }
+        }
+    }
+
+    /// Keeps or reads a complete body.
+    fn done(
+        &mut self,
+        id: FetchId,
+        resource: Resource,
+        body: Bytes,
+        url: &Url,
+    ) -> Result<Option<Input>, Failure> {
+        match resource {
+            Resource::Presentation => {
+                let read = manifest::read(url, &body).map_err(|e| unreadable(&e))?;
+                self.representations = containers(&read.presentation);
+                self.addresses = Some(read.addresses);
+                Ok(Some(Input::Presentation(Box::new(read.presentation))))
+            }
+            Resource::Index(representation) => {
+                let missing = || Failure {
+                    kind: FailureKind::Malformed,
+                    retry_after: None,
+                    detail: "An index arrived before its manifest.".into(),
+                };
+                let addresses = self.addresses.as_mut().ok_or_else(missing)?;
+                let index = addresses.read_index(representation, url, &body).map_err(|e| unreadable(&e))?;
+                Ok(Some(Input::Index { representation, index }))
+            }
+            Resource::Init { representation, init } => {
+                self.inits.insert((representation, init), body);
+                Ok(None)
+            }
+            Resource::Segment { .. } => {
+                self.bodies.insert(id, body);
+                Ok(None)
+            }
+        }
+    }
+
+    /// How the manifest describes itself, once it is there.
+    pub(super) fn protocol(&self) -> Option<manifest::Protocol> {
+        self.addresses.as_ref().map(Addresses::protocol)
+    }
+}
+
+/// First and last byte, as HTTP counts.
+pub(crate) fn inclusive(range: manifest::ByteRange) -> (u64, Option<u64>) {
+    (range.start, range.end.map(|end| end.saturating_sub(1)))
+}
+
+fn containers(presentation: &Presentation) -> BTreeMap<RepresentationKey, (Container, ContentType)> {
+    let kind = |key| presentation.adaptation_set(key).map_or(ContentType::Video, |set| set.content_type);
+    presentation.representations().map(|(key, r)| (key, (r.container, kind(key)))).collect()
+}
+
+fn unreadable(error: &ManifestError) -> Failure {
+    let kind = match error.code() {
+        Code::NotAManifest => FailureKind::WrongContent,
+        Code::Unsupported => FailureKind::Unsupported,
+        Code::Forbidden => FailureKind::Forbidden,
+        _ => FailureKind::Malformed,
+    };
+    Failure { kind, retry_after: None, detail: error.to_string() }
+}
+
+fn record(reporter: &mut Reporter, log: &mut Log, what: String, transfer: Transfer, failure: Option<String>) {
+    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let record = RequestRecord {
+        what,
+        bytes: transfer.bytes,
+        first_byte_ms: millis(transfer.first_byte),
+        total_ms: millis(transfer.total),
+        failure,
+    };
+    let line = Line::Fetch {
+        what: record.what.clone(),
+        bytes: record.bytes,
+        first_byte_ms: record.first_byte_ms,
+        total_ms: record.total_ms,
+        failure: record.failure.clone(),
+    };
+    reporter.request(record);
+    reporter.line(log, &line);
+}

@@ -1,0 +1,53 @@
+//! The journal on its way to a file; its format is [`abr::journal`].
+
+use abr::journal::{Header, input_line, output_line};
+use abr::protocol::{Input, Output};
+use abr::session::Config;
+use abr::time::Timestamp;
+use std::io::Write;
+
+/// Writes facts and orders as they come; stops at the first error of the output.
+pub(super) struct JournalWriter {
+    output: Option<Box<dyn Write + Send>>,
+}
+
+impl JournalWriter {
+    pub(super) fn new(output: Option<Box<dyn Write + Send>>, config: &Config) -> Self {
+        let mut writer = Self { output };
+        if writer.output.is_some() {
+            let program = concat!("sluice ", env!("CARGO_PKG_VERSION"));
+            writer.line(Header::new(program, config.clone()).to_line());
+        }
+        writer
+    }
+
+    pub(super) fn input(&mut self, now: Timestamp, input: &Input) {
+        if self.output.is_some() {
+            self.line(input_line(now, input));
+        }
+    }
+
+    pub(super) fn output(&mut self, now: Timestamp, output: &Output) {
+        if self.output.is_some() && !matches!(output, Output::Wait(_)) {
+            self.line(output_line(now, output));
+        }
+    }
+
+    /// Hands what is buffered to the system.
+    pub(super) fn flush(&mut self) {
+        if self.output.as_mut().is_some_and(|output| output.flush().is_err()) {
+            self.output = None;
+        }
+    }
+
+    fn line(&mut self, line: Result<String, serde_json::Error>) {
+        let Some(output) = &mut self.output else { return };
+        let written = line.map_err(std::io::Error::from).and_then(|mut line| {
+            line.push('\n');
+            output.write_all(line.as_bytes())
+        });
+        if written.is_err() {
+            self.output = None;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Where the parts of a presentation are: the side of a title that only a fetcher needs.
+
+use super::dash::DashSource;
+use super::error::ManifestError;
+use super::hls::HlsSource;
+use super::policy::Policy;
+use crate::pipeline::Timing;
+use abr::presentation::RepresentationKey;
+use abr::protocol::Resource;
+use abr::segments::{Segment, SegmentIndex};
+use url::Url;
+
+/// Bytes of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// Byte after the last; `None` means to the end of the resource.
+    pub end: Option<u64>,
+}
+
+impl ByteRange {
+    /// How many bytes, when the end is known.
+    pub fn len(&self) -> Option<u64> {
+        self.end.map(|end| end.saturating_sub(self.start))
+    }
+
+    /// Whether it is known to hold nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+}
+
+/// Where to get something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The resource.
+    pub url: Url,
+    /// Which bytes of it; `None` for all.
+    pub range: Option<ByteRange>,
+}
+
+impl Address {
+    /// All of `url`.
+    pub fn whole(url: Url) -> Self {
+        Self { url, range: None }
+    }
+}
+
+/// The family of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Protocol {
+    /// MPEG-DASH (ISO/IEC 23009-1).
+    #[serde(rename = "DASH")]
+    Dash,
+    /// HTTP Live Streaming (RFC 8216 and its revision).
+    #[serde(rename = "HLS")]
+    Hls,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dash => "DASH",
+            Self::Hls => "HLS",
+        })
+    }
+}
+
+/// How one representation is protected, as far as the manifest says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Protection {
+    /// Key system or scheme: `ContentProtection@schemeIdUri` in lower case, or `EXT-X-KEY` `KEYFORMAT`.
+    pub scheme: String,
+    /// `ContentProtection@value` (`cenc`, `cbcs`) or the `EXT-X-KEY` `METHOD`.
+    pub value: String,
+    /// `cenc:default_KID` as 32 hexadecimal digits.
+    pub default_kid: Option<String>,
+    /// The key system's `pssh` box in base64.
+    pub pssh: Option<String>,
+    /// Address of a key or a licence server, as written.
+    pub url: Option<String>,
+}
+
+/// The sources of one representation.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Dash(Box<DashSource>),
+    Hls(Box<HlsSource>),
+}
+
+/// Where everything that a [`Presentation`](abr::presentation::Presentation) lists can be fetched.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    pub(crate) protocol: Protocol,
+    pub(crate) manifest: Url,
+    pub(crate) policy: Policy,
+    /// In the order of [`RepresentationKey`]: period, adaptation set, representation.
+    pub(crate) sources: Vec<Vec<Vec<Source>>>,
+}
+
+impl Addresses {
+    /// The family of the manifest.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Where the manifest itself was found, after redirects.
+    pub fn manifest(&self) -> &Url {
+        &self.manifest
+    }
+
+    fn source(&self, key: RepresentationKey) -> Option<&Source> {
+        self.sources
+            .get(key.period as usize)?
+            .get(key.adaptation_set as usize)?
+            .get(key.representation as usize)
+    }
+
+    /// Where `resource` is on host number `location` (modulo the number of hosts). `None` when the resource
+    /// does not exist, or its address is not permitted.
+    pub fn resolve(&self, resource: &Resource, location: u32) -> Option<Address> {
+        let address = match resource {
+            Resource::Presentation => Some(Address::whole(self.manifest.clone())),
+            Resource::Index(key) => match self.source(*key)? {
+                Source::Dash(source) => source.index(&self.policy, location),
+                Source::Hls(source) => source.index(location),
+            },
+            Resource::Init { representation, init } => match self.source(*representation)? {
+                Source::Dash(source) => source.init(&self.policy, location),
+                Source::Hls(source) => source.init(&self.policy, *init, location),
+            },
+            Resource::Segment { representation, segment } => match self.source(*representation)? {
+                Source::Dash(source) => source.segment(&self.policy, segment, location),
+                Source::Hls(source) => source.segment(&self.policy, segment, location),
+            },
+        }?;
+        self.policy.check(&address.url).ok()?;
+        Some(address)
+    }
+
+    /// Reads a fetched index (a media playlist or a `sidx` box), remembers the addresses in it and returns
+    /// the index for the session. `url` is where it was found, after redirects.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] when `body` is not a readable index, or `key` names no representation.
+    pub fn read_index(
+        &mut self,
+        key: RepresentationKey,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<SegmentIndex, ManifestError> {
+        let source = self
+            .sources
+            .get_mut(key.period as usize)
+            .and_then(|sets| sets.get_mut(key.adaptation_set as usize))
+            .and_then(|representations| representations.get_mut(key.representation as usize));
+        match source {
+            Some(Source::Dash(source)) => source.read_index(body),
+            Some(Source::Hls(source)) => source.read_index(&self.policy, url, body),
+            None => {
+                Err(ManifestError::malformed(Default::default(), format!("there is no representation {key}")))
+            }
+        }
+    }
+
+    /// How the time stamps of a segment map onto the timeline.
+    pub fn timing(&self, key: RepresentationKey, segment: &Segment) -> Timing {
+        match self.source(key) {
+            Some(Source::Dash(source)) => source.timing(),
+            Some(Source::Hls(_)) | None => Timing::Discontinuity(segment.discontinuity),
+        }
+    }
+
+    /// How a representation is protected; empty when it is clear or not known yet.
+    pub fn protection(&self, key: RepresentationKey) -> Vec<Protection> {
+        match self.source(key) {
+            Some(Source::Dash(source)) => source.protection.clone(),
+            Some(Source::Hls(source)) => source.protection(),
+            None => Vec::new(),
+        }
+    }
+}

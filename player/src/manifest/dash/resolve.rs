@@ -1,0 +1,197 @@
+//! An MPD with everything inherited and every address resolved, representation by representation. Nothing is
+//! left out here: what cannot be used says why.
+
+use super::inherit::{bases, common, segments, spans};
+use super::layout::{Layout, Span};
+use super::mpd::{BaseUrl, Common, Mpd, Period};
+use super::source::{DashSource, Init};
+use crate::manifest::policy::Policy;
+use crate::manifest::{Address, Protection};
+use abr::segments::{Segment, SegmentIndex};
+use url::Url;
+
+/// Most warnings kept.
+const WARNINGS: usize = 100;
+
+/// An MPD, resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// In document order.
+    pub periods: Vec<ResolvedPeriod>,
+    /// Addresses that were refused, and why.
+    pub warnings: Vec<String>,
+}
+
+/// A period.
+#[derive(Clone, Debug)]
+pub struct ResolvedPeriod {
+    /// Start and end in nanoseconds from the start of the presentation; the end is `None` where nothing tells
+    /// it, the whole for an early-available period that has no start yet.
+    pub span: Option<(u64, Option<u64>)>,
+    /// Per adaptation set, in document order, its representations.
+    pub sets: Vec<Vec<ResolvedRepresentation>>,
+}
+
+/// A representation with all that it inherits.
+#[derive(Clone, Debug)]
+pub struct ResolvedRepresentation {
+    /// Common attributes and elements.
+    pub common: Common,
+    /// Base addresses, first choice first.
+    pub locations: Vec<BaseUrl>,
+    /// Where its parts are.
+    pub source: DashSource,
+    /// Its segments as the manifest has them, or why they cannot be used. They may reach beyond the period.
+    pub index: Result<SegmentIndex, String>,
+    pub(super) span: Option<Span>,
+    policy: Policy,
+}
+
+impl ResolvedRepresentation {
+    /// Where the initialization segment is.
+    pub fn init(&self) -> Option<Address> {
+        self.source.init(&self.policy, 0)
+    }
+
+    /// Where the index is, when it lies in another resource.
+    pub fn index(&self) -> Option<Address> {
+        self.source.index(&self.policy, 0)
+    }
+
+    /// Where a segment is.
+    pub fn segment(&self, segment: &Segment) -> Option<Address> {
+        self.source.segment(&self.policy, segment, 0)
+    }
+}
+
+/// Resolves an MPD that was found at `url`.
+pub fn resolve(url: &Url, mpd: &Mpd) -> Resolved {
+    let mut resolver = Resolver { policy: Policy::of(url), dynamic: mpd.dynamic, warnings: Vec::new() };
+    let root = vec![BaseUrl { url: url.as_str().to_owned(), ..BaseUrl::default() }];
+    let root = resolver.bases(&root, &mpd.base_urls);
+    let spans = spans(&mpd.periods, mpd.media_presentation_duration, mpd.dynamic);
+    let periods = mpd.periods.iter().zip(spans).map(|(period, span)| resolver.period(period, &root, span));
+    let periods = periods.collect();
+    Resolved { periods, warnings: resolver.warnings }
+}
+
+struct Resolver {
+    policy: Policy,
+    dynamic: bool,
+    warnings: Vec<String>,
+}
+
+impl Resolver {
+    fn bases(&mut self, above: &[BaseUrl], level: &[BaseUrl]) -> Vec<BaseUrl> {
+        let warnings = &mut self.warnings;
+        bases(&self.policy, above, level, &mut |what| {
+            if warnings.len() < WARNINGS {
+                warnings.push(format!("BaseURL: {what}"));
+            }
+        })
+    }
+
+    fn period(
+        &mut self,
+        period: &Period,
+        root: &[BaseUrl],
+        span: Option<(u64, Option<u64>)>,
+    ) -> ResolvedPeriod {
+        let period_bases = self.bases(root, &period.base_urls);
+        let mut sets = Vec::with_capacity(period.adaptation_sets.len());
+        for set in &period.adaptation_sets {
+            let set_bases = self.bases(&period_bases, &set.base_urls);
+            let mut representations = Vec::with_capacity(set.representations.len());
+            for (number, representation) in set.representations.iter().enumerate() {
+                let locations = self.bases(&set_bases, &representation.base_urls);
+                let common = common(set, representation);
+                let effective = segments(&period.segments, &set.segments, &representation.segments);
+                // Segments end with the period's own duration where the next period starts later.
+                let own = period.duration.map(abr::time::nanos);
+                let span = span.map(|(start, end)| {
+                    let own = own.and_then(|own| start.checked_add(own));
+                    let end = [own, end].into_iter().flatten().min();
+                    Span { start, end, dynamic: self.dynamic }
+                });
+                let layout =
+                    Layout::of(effective, span.unwrap_or(Span { start: 0, end: None, dynamic: true }));
+                let source = DashSource {
+                    bases: locations.iter().filter_map(|base| Url::parse(&base.url).ok()).collect(),
+                    id: representation.id.clone().unwrap_or_else(|| number.to_string()),
+                    bandwidth: representation.bandwidth.unwrap_or(0),
+                    init: layout.init,
+                    media: layout.media,
+                    scale: layout.scale,
+                    standalone_text: is_standalone_text(&common),
+                    protection: protection(&common),
+                };
+                let index = match span {
+                    Some(_) => layout.index.and_then(|index| self.usable(&source, &common, index)),
+                    None => Err("the start of its period is not known yet".to_owned()),
+                };
+                let policy = self.policy.clone();
+                representations.push(ResolvedRepresentation {
+                    common,
+                    locations,
+                    source,
+                    index,
+                    span,
+                    policy,
+                });
+            }
+            sets.push(representations);
+        }
+        ResolvedPeriod { span, sets }
+    }
+
+    /// What cannot be addressed at all would fail at every segment: say so now.
+    fn usable(
+        &self,
+        source: &DashSource,
+        common: &Common,
+        index: SegmentIndex,
+    ) -> Result<SegmentIndex, String> {
+        if source.bases.is_empty() {
+            return Err("no address of it is permitted".to_owned());
+        }
+        if let Some(what) = source.problem() {
+            return Err(what);
+        }
+        let webm = common.mime_type.as_deref().is_some_and(|mime| mime.trim_end().ends_with("/webm"));
+        match &index {
+            SegmentIndex::Pending if webm => {
+                return Err("an index inside of WebM is not supported".to_owned());
+            }
+            SegmentIndex::Pending => {}
+            SegmentIndex::Known(runs) => {
+                let first = runs.get(0);
+                if first.is_some_and(|first| source.segment(&self.policy, &first, 0).is_none()) {
+                    return Err("the address of its first segment is not usable".to_owned());
+                }
+            }
+        }
+        if !matches!(source.init, Init::Nothing) && source.init(&self.policy, 0).is_none() {
+            return Err("the address of its initialization segment is not usable".to_owned());
+        }
+        Ok(index)
+    }
+}
+
+/// Whether it is text that is not in a container.
+fn is_standalone_text(common: &Common) -> bool {
+    let mime = common.mime_type.as_deref().unwrap_or_default();
+    matches!(mime.split(';').next().unwrap_or_default().trim(), "application/ttml+xml" | "text/vtt")
+}
+
+fn protection(common: &Common) -> Vec<Protection> {
+    let elements = common.content_protections.iter();
+    elements
+        .map(|element| Protection {
+            scheme: element.scheme_id_uri.clone(),
+            value: element.value.clone().unwrap_or_default(),
+            default_kid: element.default_kid.clone(),
+            pssh: element.pssh.clone(),
+            url: element.license_url.clone(),
+        })
+        .collect()
+}

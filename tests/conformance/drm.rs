@@ -1,0 +1,238 @@
+//! Protected files against other people's clear ones: samples, segments, initialization data, licences.
+
+use abr::presentation::{Container, ContentType};
+use bytes::Bytes;
+use drm_stub::clearkey::{ClearKey, parse_licence, request};
+use drm_stub::hls_aes::{SegmentKey, decrypt_cbc, sequence_vector};
+use drm_stub::key::{ContentKey, KeyId};
+use drm_stub::pssh;
+use md5::{Digest, Md5};
+use player::media::decrypt::decrypt;
+use player::media::demux::{Demuxer, RawTrack, Wanted};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Kinds and features that are not compared, with the reason.
+const EXCLUDED: &[(&str, &str)] =
+    &[("vector", "helpers of another library for key systems that are not built in")];
+
+fn hex_bytes(text: &str) -> Vec<u8> {
+    let digit = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..text.len()).step_by(2).filter_map(digit).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn protected_content_becomes_clear() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let root = variable("SLUICE_CONFORMANCE_DIR")
+        .or_else(|| variable("SLUICE_SHARED_DIR").map(|shared| shared.join("conformance")))
+        .unwrap_or_else(|| workspace.join("../shared/conformance"))
+        .join("drm");
+    let mut failures = Vec::new();
+    let mut seen = 0;
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    for folder in folders {
+        let Ok(text) = std::fs::read_to_string(folder.join("cases.json")) else { continue };
+        let document: Value = serde_json::from_str(&text).expect("cases are JSON");
+        let source = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (mut passed, mut failed, mut excluded) = (0, 0, 0);
+        for case in document["cases"].as_array().into_iter().flatten() {
+            seen += 1;
+            if let Some((_, reason)) = EXCLUDED.iter().find(|(kind, _)| case["kind"] == **kind) {
+                excluded += 1;
+                println!("excluded: {}: {reason}", case["id"]);
+                continue;
+            }
+            match check(case, &folder) {
+                Ok(()) => passed += 1,
+                Err(what) => {
+                    failed += 1;
+                    failures.push(format!("drm/{source}/{}: {what}", case["id"]));
+                }
+            }
+        }
+        println!("drm/{source}: {passed} passed, {failed} failed, {excluded} excluded");
+    }
+    if seen == 0 {
+        println!("skipped: no conformance cases at {}", root.display());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn check(case: &Value, folder: &Path) -> Result<(), String> {
+    match case["kind"].as_str().unwrap_or_default() {
+        "decrypt" => check_decrypt(case, folder),
+        "segment-aes" => check_segment(case, folder),
+        "init-data" => check_init_data(case, folder),
+        "clearkey" => check_clearkey(case),
+        kind => Err(format!("the kind {kind} is not known")),
+    }
+}
+
+fn inputs(case: &Value, folder: &Path, role: &str) -> Vec<Bytes> {
+    let of_role = case["inputs"].as_array().into_iter().flatten().filter(|input| input["role"] == role);
+    let read = |input: &Value| std::fs::read(folder.join(input["file"].as_str()?)).ok();
+    of_role.filter_map(read).map(Bytes::from).collect()
+}
+
+fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
+    let init = inputs(case, folder, "init").into_iter().next();
+    let mut demuxer = Demuxer::new();
+    let (mut video, mut audio) = (RawTrack::default(), RawTrack::default());
+    for media in inputs(case, folder, "media") {
+        let part = demuxer.read(Container::Mp4, init.as_ref(), &media, Wanted::ALL);
+        let part = part.map_err(|error| error.to_string())?;
+        for (all, part) in [(&mut video, part.video), (&mut audio, part.audio)] {
+            all.timescale = part.timescale;
+            all.samples.extend(part.samples);
+        }
+    }
+    let mut cdm = ClearKey::new();
+    let keys = case["keys"].as_object().ok_or("no keys")?;
+    let kids =
+        video.samples.iter().chain(&audio.samples).filter_map(|sample| Some(sample.protection.as_ref()?.kid));
+    let kids: std::collections::BTreeSet<[u8; 16]> = kids.collect();
+    for kid in kids {
+        let named = keys.get(&hex(&kid)).or_else(|| keys.get("*"));
+        if let Some(key) = named.and_then(Value::as_str).and_then(ContentKey::from_hex) {
+            cdm.give(KeyId(kid), key);
+        }
+    }
+    for track in case["tracks"].as_array().ok_or("no tracks")? {
+        let codec = track["codec"].as_str().unwrap_or_default();
+        let content_type = match codec {
+            "avc1" | "hvc1" => ContentType::Video,
+            "c608" => continue,
+            _ => ContentType::Audio,
+        };
+        let ours = if content_type == ContentType::Video { &mut video } else { &mut audio };
+        let encrypted = ours.samples.iter().filter(|sample| sample.protection.is_some()).count();
+        if let Some(theirs) = track["encrypted_samples"].as_u64()
+            && theirs != encrypted as u64
+        {
+            return Err(format!("{codec}: {encrypted} encrypted samples, expected {theirs}"));
+        }
+        decrypt(ours, &cdm).map_err(|error| error.to_string())?;
+        if track["sample_count"].as_u64() != Some(ours.samples.len() as u64) {
+            return Err(format!(
+                "{codec}: {} samples, expected {}",
+                ours.samples.len(),
+                track["sample_count"]
+            ));
+        }
+        let digests: Vec<String> =
+            ours.samples.iter().map(|sample| hex(&Md5::digest(&sample.data))).collect();
+        for (place, (digest, row)) in
+            digests.iter().zip(track["samples"].as_array().into_iter().flatten()).enumerate()
+        {
+            if row[3].as_str() != Some(digest) {
+                return Err(format!("{codec}: sample {place} is not clear"));
+            }
+        }
+        if let Some(all) = track["md5_of_md5s"].as_str()
+            && all != hex(&Md5::digest(digests.join("\n")))
+        {
+            return Err(format!("{codec}: not all samples are clear"));
+        }
+    }
+    Ok(())
+}
+
+fn check_segment(case: &Value, folder: &Path) -> Result<(), String> {
+    let data = inputs(case, folder, "ciphertext").into_iter().next().ok_or("no ciphertext")?;
+    let key = SegmentKey::new(hex_bytes(case["key"].as_str().unwrap_or_default()));
+    let key = key.map_err(|error| error.to_string())?;
+    let vector = match case["iv"].as_str() {
+        Some(iv) => hex_bytes(iv).try_into().map_err(|_| "an odd vector")?,
+        None => sequence_vector(case["media_sequence"].as_u64().ok_or("no sequence number")?),
+    };
+    let mut data = data.to_vec();
+    match (decrypt_cbc(&key, &vector, &mut data), case["verdict"].as_str()) {
+        (Err(_), Some("reject")) => Ok(()),
+        (Ok(()), Some("reject")) => Err("not refused".into()),
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(()), _) if case["plaintext_bytes"].as_u64() != Some(data.len() as u64) => {
+            Err(format!("{} bytes", data.len()))
+        }
+        // An MP4 segment must also read as one; other plaintexts are told by their length and padding.
+        (Ok(()), _) if case["starts_like_mp4"] == true => {
+            player::media::complete::check_complete(&data, Container::Mp4).map_err(|error| error.to_string())
+        }
+        (Ok(()), _) => Ok(()),
+    }
+}
+
+fn check_init_data(case: &Value, folder: &Path) -> Result<(), String> {
+    let bytes = match case["init_data_base64"].as_str() {
+        Some(text) => base64(text),
+        None => inputs(case, folder, "pssh").into_iter().next().unwrap_or_default().to_vec(),
+    };
+    let list = pssh::parse(&bytes);
+    if case["verdict"] != "accept" {
+        return Ok(());
+    }
+    let list = list.map_err(|error| error.to_string())?;
+    let expected = case["pssh"].as_array().ok_or("no expectation")?;
+    if expected.len() != list.len() {
+        return Err(format!("{} headers, expected {}", list.len(), expected.len()));
+    }
+    for (ours, theirs) in list.iter().zip(expected) {
+        let kids: Vec<String> = ours.key_ids.iter().map(|kid| hex(&kid.0)).collect();
+        let their_kids: Vec<&str> =
+            theirs["kids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if theirs["system_id"].as_str() != Some(&hex(&ours.system_id))
+            || theirs["version"].as_u64() != Some(ours.version.into())
+            || theirs["data_length"].as_u64() != Some(ours.data_length.into())
+            || kids != their_kids
+        {
+            return Err(format!("{ours:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_clearkey(case: &Value) -> Result<(), String> {
+    let keys: BTreeMap<KeyId, ContentKey> = case["keys"]
+        .as_object()
+        .ok_or("no keys")?
+        .iter()
+        .filter_map(|(kid, key)| Some((KeyId::from_hex(kid)?, ContentKey::from_hex(key.as_str()?)?)))
+        .collect();
+    let kids: Vec<KeyId> = keys.keys().copied().collect();
+    let ours: Value = serde_json::from_slice(&request(&kids)).map_err(|error| error.to_string())?;
+    let sorted = |document: &Value| {
+        let mut kids: Vec<String> =
+            document["kids"].as_array().into_iter().flatten().map(Value::to_string).collect();
+        kids.sort();
+        (kids, document["type"].clone())
+    };
+    if sorted(&ours) != sorted(&case["request"]) {
+        return Err(format!("request {ours}"));
+    }
+    let licence =
+        parse_licence(case["response"].to_string().as_bytes()).map_err(|error| error.to_string())?;
+    if licence == keys { Ok(()) } else { Err("the licence holds other keys".into()) }
+}
+
+/// Standard base64, as manifests write it.
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut out, mut bits, mut count) = (Vec::new(), 0u32, 0);
+    for digit in text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte)) {
+        bits = bits << 6 | digit as u32;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    out
+}

@@ -1,0 +1,370 @@
+//! Containers against other people's files: what is cut from them equals what ffprobe and a peer's
+//! extractor cut, and damaged ones end in errors.
+
+use abr::presentation::{Container, ContentType};
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use player::media::complete::check_complete;
+use player::media::demux::{Demuxed, Demuxer, RawTrack, TimeBase, Wanted};
+use player::media::error::MediaError;
+use player::media::sample::{Codec, StreamLayout};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Cases that are not compared, with the reason.
+const EXCLUDED: &[(&str, &str)] = &[
+    ("flac-bear_no_num_samples.flac", "bare FLAC files are no streaming container"),
+    ("ogg-bear.opus", "Ogg is no streaming container"),
+    ("ogg-bear_duplicate_header.opus", "Ogg is no streaming container"),
+    ("ogg-bear_vorbis.ogg", "Ogg is no streaming container"),
+    ("mp4-testvid_1022ms_000.png", "a picture"),
+    ("mp4-testvid_1022ms_016.png", "a picture"),
+    ("mp4-testvid_1022ms_029.png", "a picture"),
+    ("mp3-bear-cbr-constant-frame-size-no-seek-table.mp3", "begins with zeros, which no segment does"),
+    ("mp3-bear-cbr-variable-frame-size-no-seek-table.mp3", "begins with zeros, which no segment does"),
+    ("mp3-bear-vbr-no-seek-table.mp3", "begins with zeros, which no segment does"),
+    ("mp4-bt601.mov", "ffprobe drops sound behind the end of the edit"),
+    ("mp4-sample_with_color_info.mp4", "ffprobe drops sound behind the end of the edit"),
+    ("mp4-iibbibb_editlist_videoonly.mp4", "the edit begins between two pictures; ffprobe rounds to one"),
+    ("mp4-sample_fixed_rechunk_no_elst.mp4", "PCM, which ffprobe gathers into larger packets"),
+    ("mp4-sample_mdat_too_long.mp4", "cut off, hence refused: a segment is whole or fetched again"),
+    ("mp4-bbb_mono_8kHz_12.2kbps_amrnb.3gp", "ffprobe asks the AMR decoder for channels"),
+    ("mp3.fmp4", "ffprobe asks the MP3 decoder for channels; the sample entry says two"),
+    ("ts-sample_ac3.ts", "ffprobe counts the parts of frames at both ends"),
+    ("ts-sample_ait.ts", "ffprobe counts the part of a frame at the end"),
+    ("ts-sample_ac4.ts", "AC-4 is not played"),
+    ("ts-sample_dts_express.ts", "DTS in transport streams is not played"),
+    ("ts-sample_dts_hd_across_pes.ts", "DTS in transport streams is not played"),
+    ("ts-sample_latm.ts", "LATM is reported as unsupported, not cut"),
+    ("h264-aac-latm.ts", "LATM is reported as unsupported, not cut"),
+    ("ts-sample_h265.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
+    ("ts-sample_h265_rps_pred.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
+    ("hevc-ac3.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
+    ("sintel-captions.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
+    ("ts-sample_with_id3.adts", "ffprobe takes the picture in the tag for a video stream"),
+    ("h264-negcts.fmp4", "ffprobe moves time stamps by the largest negative composition offset"),
+    ("mp4ff-mvhevc-testdata-stereo_spatial.mp4", "ffprobe moves decoding times by the composition offset"),
+    ("vvc_400kbps_2s.mp4", "ffprobe moves time stamps by the largest negative composition offset"),
+    ("mp4-sample_fragmented_sideloaded_track.mp4", "its track is described outside of the file"),
+    ("mkv-subsample_encrypted_altref.webm", "encrypted WebM is reported as unsupported"),
+    ("mkv-subsample_encrypted_noaltref.webm", "encrypted WebM is reported as unsupported"),
+    ("test-aac-segment.aac", "ffprobe ignores the time stamp in the tag"),
+];
+
+struct Case {
+    source: String,
+    folder: PathBuf,
+    value: Value,
+}
+
+impl Case {
+    fn id(&self) -> &str {
+        self.value["id"].as_str().unwrap_or_default()
+    }
+
+    fn input(&self, role: &str) -> Option<Bytes> {
+        let inputs = self.value["inputs"].as_array()?;
+        let input = inputs.iter().find(|input| input["role"] == role)?;
+        std::fs::read(self.folder.join(input["file"].as_str()?)).ok().map(Bytes::from)
+    }
+
+    fn excluded(&self) -> Option<&'static str> {
+        EXCLUDED.iter().find(|(id, _)| *id == self.id()).map(|(_, reason)| *reason)
+    }
+
+    fn demux(&self) -> Result<Demuxed, MediaError> {
+        let media = self.input("media").unwrap_or_default();
+        Demuxer::new().read(Container::Unknown, self.input("init").as_ref(), &media, Wanted::ALL)
+    }
+}
+
+/// All cases of the area; empty, and said so, when the folder is missing.
+fn cases() -> Vec<Case> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let root = variable("SLUICE_CONFORMANCE_DIR")
+        .or_else(|| variable("SLUICE_SHARED_DIR").map(|shared| shared.join("conformance")))
+        .unwrap_or_else(|| workspace.join("../shared/conformance"));
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(root.join("media")).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        let Ok(text) = std::fs::read_to_string(folder.join("cases.json")) else { continue };
+        let document: Value = serde_json::from_str(&text).expect("cases are JSON");
+        for value in document["cases"].as_array().into_iter().flatten() {
+            let source = entry.file_name().to_string_lossy().into_owned();
+            cases.push(Case { source, folder: folder.clone(), value: value.clone() });
+        }
+    }
+    if cases.is_empty() {
+        println!("skipped: no conformance cases at {}", root.display());
+    }
+    cases.sort_by(|a, b| (&a.source, a.id()).cmp(&(&b.source, b.id())));
+    cases
+}
+
+/// Counts per source, and what failed.
+#[derive(Default)]
+struct Tally {
+    counts: BTreeMap<String, [usize; 3]>,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, case: &Case, result: Result<(), String>) {
+        let counts = self.counts.entry(case.source.clone()).or_default();
+        match (result, case.excluded()) {
+            (_, Some(reason)) => {
+                counts[2] += 1;
+                println!("excluded: {}: {reason}", case.id());
+            }
+            (Ok(()), None) => counts[0] += 1,
+            (Err(what), None) => {
+                counts[1] += 1;
+                self.failures.push(format!("{}/{}: {what}", case.source, case.id()));
+            }
+        }
+    }
+
+    fn finish(self) {
+        for (source, [passed, failed, excluded]) in &self.counts {
+            println!("{source}: {passed} passed, {failed} failed, {excluded} excluded");
+        }
+        assert!(self.failures.is_empty(), "{} failed:\n{}", self.failures.len(), self.failures.join("\n"));
+    }
+}
+
+/// What both sides can say about a track.
+fn compare_stream(track: &RawTrack, stream: &Value, time_base: TimeBase) -> Result<(), String> {
+    let samples = &track.samples;
+    let expect = |what: &str, ours: i64, theirs: &Value| match theirs.as_i64() {
+        Some(theirs) if theirs != ours => Err(format!("{what}: {ours}, ffprobe says {theirs}")),
+        _ => Ok(()),
+    };
+    expect("samples", samples.len() as i64, &stream["packet_count"])?;
+    let Some(first) = samples.first() else { return Ok(()) };
+    let seconds = |ticks: i64| ticks as f64 / f64::from(track.timescale);
+    let expect_time = |what: &str, ours: f64, theirs: &Value| match theirs.as_f64() {
+        Some(theirs) if (theirs - ours).abs() > 1e-3 => Err(format!("{what}: {ours}, ffprobe says {theirs}")),
+        _ => Ok(()),
+    };
+    // ffprobe prints times before the wrap of the clock as negative ones.
+    let wrap = if time_base == TimeBase::Wrapping { (1u64 << 33) as f64 / 90_000.0 } else { 0.0 };
+    let begins_before_wrap = stream["first_pts"].as_f64().is_some_and(|first| first < 0.0);
+    let seconds = |ticks: i64| seconds(ticks) - if begins_before_wrap { wrap } else { 0.0 };
+    let start = track.start().unwrap_or(0);
+    expect_time("first pts", seconds(start), &stream["first_pts"])?;
+    // A tag or an ADTS header is part of a packet for ffprobe and not for a decoder.
+    let framed = first.format.codec == Codec::Aac && time_base != TimeBase::Media;
+    if !framed {
+        let bytes: usize = samples.iter().map(|sample| sample.data.len()).sum();
+        expect("bytes", bytes as i64, &stream["total_bytes"])?;
+        let digests: Vec<String> = samples.iter().map(|sample| hex(&Md5::digest(&sample.data))).collect();
+        let all = hex(&Md5::digest(digests.join("\n")));
+        if stream["md5_of_md5s"].as_str().is_some_and(|theirs| theirs != all) {
+            return Err("the bytes of samples differ".into());
+        }
+    }
+    expect("keyframes", samples.iter().filter(|s| s.keyframe).count() as i64, &stream["key_count"])?;
+    for (place, (sample, packet)) in
+        samples.iter().zip(stream["packets"].as_array().into_iter().flatten()).enumerate()
+    {
+        expect_time(&format!("pts of sample {place}"), seconds(sample.pts), &packet[0])?;
+        if let Some(dts) = sample.dts {
+            expect_time(&format!("dts of sample {place}"), seconds(dts), &packet[1])?;
+        }
+    }
+    Ok(())
+}
+
+/// The hash of the corpus: Java's `Arrays.hashCode` of a sample with start codes in place of lengths.
+fn java_hash(sample: &[u8], layout: StreamLayout) -> u32 {
+    let step = |hash: u32, byte: &u8| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(byte.cast_signed()).cast_unsigned())
+    };
+    if layout != StreamLayout::LengthPrefixed {
+        return sample.iter().fold(1, step);
+    }
+    let (mut hash, mut rest) = (1, sample);
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let unit = &tail[..(u32::from_be_bytes(*length) as usize).min(tail.len())];
+        hash = [0, 0, 0, 1].iter().chain(unit).fold(hash, step);
+        rest = &tail[unit.len()..];
+    }
+    hash
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn streams_are_those_that_ffprobe_sees() {
+    let mut tally = Tally::default();
+    for case in cases() {
+        let Some(streams) = case.value["ffprobe"].as_array() else { continue };
+        if case.value["verdict"] != "accept" {
+            continue;
+        }
+        tally.add(&case, compare_case(&case, streams));
+    }
+    tally.finish();
+}
+
+fn compare_case(case: &Case, streams: &[Value]) -> Result<(), String> {
+    let demuxed = case.demux().map_err(|error| error.to_string())?;
+    for (kind, content_type) in [("video", ContentType::Video), ("audio", ContentType::Audio)] {
+        let track = demuxed.track(content_type);
+        let Some(stream) = streams.iter().find(|stream| stream["codec_type"] == kind) else { continue };
+        compare_stream(track, stream, demuxed.time_base).map_err(|what| format!("{kind}: {what}"))?;
+        if let Some(sample) = track.samples.first() {
+            let format = &sample.format;
+            for (what, ours) in [
+                ("width", format.width),
+                ("height", format.height),
+                ("channels", format.channels),
+                ("sample_rate", format.sampling_rate),
+            ] {
+                if let Some(theirs) = stream[what].as_u64()
+                    && ours != 0
+                    && u64::from(ours) != theirs
+                {
+                    return Err(format!("{what}: {ours}, ffprobe says {theirs}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn samples_of_mp4_files_are_those_of_a_peer() {
+    let mut tally = Tally::default();
+    for case in cases() {
+        let is_mp4 = case.id().starts_with("mp4-");
+        if case.value["kind"] == "samples" && case.value["verdict"] == "accept" && is_mp4 {
+            tally.add(&case, compare_samples(&case));
+        }
+    }
+    tally.finish();
+}
+
+fn compare_samples(case: &Case) -> Result<(), String> {
+    let demuxed = case.demux().map_err(|error| error.to_string())?;
+    let expected = case.value["expect"]["tracks"].as_array().ok_or("no tracks")?;
+    for (prefix, track) in [("video/", &demuxed.video), ("audio/", &demuxed.audio)] {
+        let kind = |track: &&Value| {
+            track["format"]["sample_mime_type"].as_str().is_some_and(|mime| mime.starts_with(prefix))
+        };
+        let Some(theirs) = expected.iter().find(kind) else { continue };
+        let Some(sample) = track.samples.first() else { return Err(format!("no {prefix} track")) };
+        if matches!(sample.format.codec, Codec::Unknown(_)) {
+            continue;
+        }
+        let rows = theirs["samples"].as_array().ok_or("no samples")?;
+        // The peer lists what is presented at least in part.
+        let ours: Vec<_> = track.samples.iter().filter(|s| s.trim_start < s.duration.max(1)).collect();
+        if Some(ours.len() as u64) != theirs["sample_count"].as_u64() {
+            return Err(format!("{prefix} {} samples, the peer has {}", ours.len(), theirs["sample_count"]));
+        }
+        for (place, (sample, row)) in ours.iter().zip(rows).enumerate() {
+            let micros = i128::from(sample.pts) * 1_000_000 / i128::from(track.timescale);
+            let time = i128::from(row[0].as_i64().unwrap_or_default());
+            if (micros - time).abs() > 1_000 {
+                return Err(format!("{prefix} sample {place} at {micros} us, the peer has {time}"));
+            }
+            if row[1].as_u64() != Some(u64::from(sample.keyframe)) {
+                return Err(format!("{prefix} sample {place} is a keyframe or not"));
+            }
+            let hash = format!("{:X}", java_hash(&sample.data, sample.format.layout));
+            if row[3].as_str().is_some_and(|theirs| theirs != hash) && sample.protection.is_none() {
+                return Err(format!("{prefix} sample {place} has other bytes"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn segments_begin_and_end_where_a_peer_says() {
+    let mut tally = Tally::default();
+    for case in cases() {
+        if case.value["kind"] == "segments" {
+            tally.add(&case, compare_segments(&case));
+        }
+    }
+    tally.finish();
+}
+
+fn compare_segments(case: &Case) -> Result<(), String> {
+    let file = case.input("media").ok_or("no file")?;
+    let range = |part: &Value| {
+        let field = |name: &str| part[name].as_u64().unwrap_or_default() as usize;
+        file.slice(field("offset")..field("offset") + field("size"))
+    };
+    let segments = &case.value["segments"];
+    let init = range(&segments["init"]);
+    let mut demuxer = Demuxer::new();
+    for (number, part) in segments["media"].as_array().ok_or("no segments")?.iter().enumerate() {
+        let data = range(part);
+        check_complete(&data, Container::Mp4).map_err(|error| error.to_string())?;
+        let demuxed = demuxer
+            .read(Container::Mp4, Some(&init), &data, Wanted::ALL)
+            .map_err(|error| error.to_string())?;
+        for (key, track) in [("timev", &demuxed.video), ("timea", &demuxed.audio)] {
+            let Some(start) = track.start() else { continue };
+            let ours = start as f64 / f64::from(track.timescale);
+            let theirs = part[key].as_f64().ok_or("no time")?;
+            if (ours - theirs).abs() > 1e-3 {
+                return Err(format!("segment {number}: {key} {ours}, the peer says {theirs}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_inputs_end_quickly() {
+    let cases = cases();
+    let valid =
+        cases.iter().find(|case| case.id() == "h264-aac-sidx.fmp4").and_then(|case| case.input("media"));
+    let mut slowest = (Duration::ZERO, String::new());
+    for case in &cases {
+        let inputs = case.value["inputs"].as_array().into_iter().flatten();
+        for data in inputs.filter_map(|input| case.input(input["role"].as_str()?)) {
+            let begin = Instant::now();
+            let mut demuxer = Demuxer::new();
+            let containers =
+                [Container::Unknown, Container::Mp4, Container::Ts, Container::PackedAudio, Container::Webm];
+            for container in containers {
+                let _ = check_complete(&data, container);
+                // By itself, behind a valid initialization segment, and as one for a valid segment.
+                for (init, media) in
+                    [(None, &data), (valid.as_ref(), &data), (Some(&data), valid.as_ref().unwrap_or(&data))]
+                {
+                    bounded(&demuxer.read(container, init, media, Wanted::ALL), media);
+                }
+            }
+            for cut in [1, 7, 188, data.len() / 2, data.len().saturating_sub(1)] {
+                let piece = data.slice(..cut.min(data.len()));
+                bounded(&demuxer.read(Container::Unknown, None, &piece, Wanted::ALL), &piece);
+            }
+            let took = begin.elapsed();
+            if took > slowest.0 {
+                slowest = (took, case.id().to_owned());
+            }
+            assert!(took < Duration::from_secs(5), "{} took {took:?}", case.id());
+        }
+    }
+    println!("{} cases, slowest {} in {:?}", cases.len(), slowest.1, slowest.0);
+}
+
+/// Sample bytes are slices: together no more than the segment holds.
+fn bounded(result: &Result<Demuxed, MediaError>, data: &Bytes) {
+    if let Ok(demuxed) = result {
+        let bytes = |track: &RawTrack| track.samples.iter().map(|sample| sample.data.len()).sum::<usize>();
+        let total = bytes(&demuxed.video) + bytes(&demuxed.audio) + bytes(&demuxed.text);
+        assert!(total <= data.len(), "{total} bytes of samples from {}", data.len());
+    }
+}
