@@ -120,8 +120,13 @@ impl Session {
     }
 
     /// Tells one fact that became known at `now`. Records it; what follows from it is decided by
-    /// [`poll`](Self::poll). A `now` before the last one is read as the last one.
+    /// [`poll`](Self::poll), or by the next call if that comes first, so that the orders do not depend on
+    /// when they are asked for. A `now` before the last one is read as the last one.
     pub fn handle(&mut self, now: Timestamp, fact: Input) {
+        if self.undecided {
+            self.undecided = false;
+            self.decide();
+        }
         self.now = self.now.max(now);
         self.undecided = true;
         match believable(fact) {
@@ -149,7 +154,7 @@ impl Session {
 
     /// Asks for the next order; ends with [`Output::Wait`].
     pub fn poll(&mut self) -> Output {
-        if self.undecided && self.outputs.is_empty() {
+        if self.undecided {
             self.undecided = false;
             self.decide();
         }

@@ -168,7 +168,7 @@ impl Predictor {
         let weight = if side != 0 && side == self.surprise && small >= 1.0 {
             REGIME_CHANGE
         } else {
-            (1.0 - (-seconds / HALF_LIFE_S).exp2()).max(1.0 / f64::from(self.samples + 1)).max(floor)
+            (1.0 - (-seconds / HALF_LIFE_S).exp2()).max(small / (f64::from(self.samples) + 1.0)).max(floor)
         };
         let heavy = if error < 0.0 { 1.3 } else { 0.7 };
         self.variance += 0.05 * (heavy * error * error - self.variance);

@@ -83,7 +83,8 @@ impl Controller for Bola {
         if !self.started {
             self.started = true;
             self.safety = 0.9;
-            self.placeholder = (parameters.level_for(situation, sustainable) - buffer).max(0.0);
+            // A little above, so that rounding does not decide.
+            self.placeholder = (parameters.level_for(situation, sustainable) + 0.01 - buffer).max(0.0);
         }
         let mut rung = parameters.best(situation, buffer + self.placeholder);
         let previous = situation.previous.unwrap_or(sustainable);

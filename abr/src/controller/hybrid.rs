@@ -180,8 +180,10 @@ mod tests {
     #[test]
     fn an_empty_queue_takes_what_arrives_in_time() {
         let fixture = Fixture::new(Some(1_000_000));
-        let choice = Hybrid::default().choose(&fixture.situation(0, Some(4)));
-        assert_eq!((choice.rung, choice.reason), (0, Reason::Safety));
+        assert_eq!(Hybrid::default().choose(&fixture.situation(0, Some(4))).rung, 0);
+        let rich = Fixture::new(Some(9_000_000));
+        let choice = Hybrid::default().choose(&rich.situation(0, Some(5)));
+        assert_eq!((choice.rung, choice.reason), (0, Reason::Safety), "nothing arrives before now");
     }
 
     #[test]

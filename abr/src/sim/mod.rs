@@ -3,15 +3,9 @@
 pub mod input;
 pub mod trace;
 pub mod title;
-pub mod sabre;
-pub mod pensieve;
-pub mod expected;
 pub mod link;
 pub mod origin;
 pub mod pipeline;
 pub mod playback;
 pub mod staging;
-pub mod sabre;
-pub mod pensieve;
-pub mod expected;
 pub mod optimum;

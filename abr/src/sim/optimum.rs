@@ -112,7 +112,9 @@ pub fn optimum(problem: &Problem<'_>, cell_s: f64) -> Optimum {
         Limits { cell_s: QUICK_CELL_S, keep: Keep::Real, more_stall_s: QUICK_MORE_STALL_S, known: None };
     let lowest = || vec![0; segments];
     let mut plan = play(problem, &search(problem, quick).map_or_else(lowest, |found| found.qualities));
-    for cell_s in [f64::max(cell_s, QUICK_CELL_S / 3.0), cell_s] {
+    // A search in between pays only where the cells are much finer than its own.
+    let between = (cell_s < QUICK_CELL_S / 6.0).then_some(QUICK_CELL_S / 3.0);
+    for cell_s in between.into_iter().chain([cell_s]) {
         let worth = plan.score * segments as f64;
         let exact =
             Limits { cell_s, keep: Keep::Real, more_stall_s: f64::INFINITY, known: Some((&bound, worth)) };

@@ -108,12 +108,17 @@ mod tests {
 
     #[test]
     fn a_title_becomes_one_video_track() {
-        let title = Title::new("t", vec![3000.0, 3000.0, 1500.0], vec![100.0, 200.0], vec![1, 9, 3, 4, 5, 6]);
+        let title = Title::new(
+            "t",
+            vec![3000.0, 3000.0, 1500.0],
+            vec![100.0, 200.0],
+            vec![300_000, 600_001, 300_000, 600_000, 150_000, 300_000],
+        );
         let presentation = presentation(&title.unwrap());
         assert_eq!(presentation.duration, Some(Duration::from_millis(7500)));
         let best = &presentation.periods[0].adaptation_sets[0].representations[1];
         let runs = best.index.known().unwrap();
         assert_eq!((runs.runs.len(), runs.len()), (2, 3));
-        assert_eq!(runs.get(0).unwrap().size, Some(2), "bits are rounded up to bytes");
+        assert_eq!(runs.get(0).unwrap().size, Some(75_001), "bits are rounded up to bytes");
     }
 }

@@ -99,12 +99,10 @@ fn the_buffer_stays_within_its_budgets() {
         play.assert_ended();
         assert_eq!(play.summary.stalls, 0);
         for (t, output) in &play.outputs {
-            if let Output::Fetch(fetch) = output {
-                if let Resource::Segment { segment, .. } = fetch.resource {
-                    let played = t.as_millis().saturating_sub(play.summary.startup_ms.unwrap());
-                    assert!(segment.end.as_millis() <= played as i64 + 30_000 + 500, "{t:?} {segment:?}");
-                }
-            }
+            let Output::Fetch(fetch) = output else { continue };
+            let Resource::Segment { segment, .. } = fetch.resource else { continue };
+            let played = t.as_millis().saturating_sub(play.summary.startup_ms.unwrap());
+            assert!(segment.end.as_millis() <= played as i64 + 30_000 + 500, "{t:?} {segment:?}");
         }
         if bytes < 5_000_000 {
             let first = play.fetches().filter(|(t, _)| *t < at(3000)).count();

@@ -3,7 +3,7 @@
 use super::gui::Gui;
 use super::overlay::{self, Output, Scene};
 use super::{Handles, WakeHandle, WindowOptions, keys, no_display};
-use crate::frame::Frame;
+use crate::frame::{Frame, Matrix};
 use crate::render::image::RgbaImage;
 use crate::render::surface::{Host, Screen, Shown};
 use crate::render::timings::Timings;
@@ -235,8 +235,13 @@ impl App {
         let picture = &frame.picture;
         let color = picture.color;
         let range = if color.full_range { "full" } else { "limited" };
+        let matrix = match color.matrix {
+            Matrix::Bt601 => "BT.601",
+            Matrix::Bt709 => "BT.709",
+            Matrix::Bt2020 => "BT.2020",
+        };
         self.output.picture =
-            format!("{}×{}  {:?}  {:?} {range}", picture.width, picture.height, picture.format, color.matrix);
+            format!("{}×{}  {:?}  {matrix} {range}", picture.width, picture.height, picture.format);
         if let Some((path, _)) = self.options.screenshot.take_if(|(_, at)| frame.end > *at) {
             self.save(&frame, path);
         }
