@@ -1,7 +1,7 @@
 //! The pipeline against content that ffmpeg makes: every frame once, in order, at its exact time and with
 //! the picture that ffmpeg decodes; seeks, holds, switches of rendition and codec, both containers.
 #![cfg(feature = "media")]
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use abr::presentation::{Container, ContentType, RepresentationKey};
 use abr::protocol::FetchId;

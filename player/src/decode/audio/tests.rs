@@ -1,5 +1,7 @@
 //! Both decoders against ffmpeg: the same sound, at its time, without encoder delay.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use super::*;
 use crate::media::demux::{Demuxer, Wanted};
 use abr::presentation::{Container, RepresentationKey};
