@@ -166,7 +166,8 @@ impl SegmentRuns {
     }
 
     fn segment(&self, run: &Run, position: u64, step: u64) -> Segment {
-        let start = i128::from(run.start).saturating_add(i128::from(run.duration).saturating_mul(i128::from(step)));
+        let start =
+            i128::from(run.start).saturating_add(i128::from(run.duration).saturating_mul(i128::from(step)));
         let at = |ticks: i128| {
             let ticks = ticks.saturating_add(i128::from(self.offset_ticks));
             let ticks = ticks.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
@@ -192,7 +193,13 @@ mod tests {
 
     fn index() -> SegmentRuns {
         let run = |number, start, duration, count| Run {
-            number, start, duration, count, discontinuity: 0, init: None, gap: false,
+            number,
+            start,
+            duration,
+            count,
+            discontinuity: 0,
+            init: None,
+            gap: false,
         };
         SegmentRuns {
             timescale: 3,
@@ -227,7 +234,13 @@ mod tests {
             timescale: 1,
             offset_ticks: i64::MAX,
             runs: vec![Run {
-                number: u64::MAX, start: i64::MAX, duration: u64::MAX, count: u64::MAX, discontinuity: 0, init: None, gap: false,
+                number: u64::MAX,
+                start: i64::MAX,
+                duration: u64::MAX,
+                count: u64::MAX,
+                discontinuity: 0,
+                init: None,
+                gap: false,
             }],
             sizes: vec![],
             complete: true,
