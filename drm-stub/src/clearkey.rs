@@ -221,6 +221,17 @@ impl Cdm for ClearKey {
     }
 }
 
+/// Reads `KID:KEY` in hexadecimal, as a person gives it on the command line.
+///
+/// # Errors
+/// [`CdmError::Licence`]; the text is never repeated, as it holds a key.
+pub fn parse_pair(text: &str) -> Result<(KeyId, ContentKey), CdmError> {
+    let (kid, key) = text.split_once(':').ok_or(CdmError::Licence("a key is given as KID:KEY"))?;
+    let kid = KeyId::from_hex(kid).ok_or(CdmError::Licence("a KID has 32 hexadecimal digits"))?;
+    let key = ContentKey::from_hex(key).ok_or(CdmError::Licence("a key has 32 hexadecimal digits"))?;
+    Ok((kid, key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +240,16 @@ mod tests {
 
     const KID: KeyId = KeyId([0xad; 16]);
     const ANSWER: &[u8] = br#"{"keys":[{"kty":"oct","kid":"ra2tra2tra2tra2tra2trQ","k":"vn34o2Z6ao_VZNDtgTOalQ"}],"type":"temporary"}"#;
+
+    #[test]
+    fn pairs_are_read_and_never_repeated() {
+        let text = "ad13f9ea2be698b875f504a8e3ccea64:be7df8a3667a6a8fd564d0ed81339a95";
+        let (kid, key) = parse_pair(text).unwrap();
+        assert_eq!(kid.to_string(), "ad13f9ea-2be6-98b8-75f5-04a8e3ccea64");
+        assert_eq!(key, ContentKey::from_hex("be7df8a3667a6a8fd564d0ed81339a95").unwrap());
+        let error = parse_pair("ad13f9ea2be698b875f504a8e3ccea64:be7d").unwrap_err();
+        assert!(!error.to_string().contains("be7d"));
+    }
 
     #[test]
     fn a_session_goes_from_request_to_key() {

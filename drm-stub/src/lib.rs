@@ -6,8 +6,8 @@
 //!
 //! Modules from low to high; each uses only those above it.
 
-pub mod error;
 pub mod key;
+pub mod error;
 pub mod pssh;
 pub mod cenc;
 pub mod hls_aes;

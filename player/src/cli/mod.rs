@@ -86,7 +86,7 @@ fn fatal(code: Code, message: impl Into<String>) -> Error {
 fn address(text: &str) -> Result<url::Url, Error> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
-        Ok(url) if text.contains("://") => {
+        Ok(url) if url.scheme().len() > 1 && !std::path::Path::new(text).exists() => {
             let scheme = url.scheme();
             Err(fatal(
                 Code::Forbidden,

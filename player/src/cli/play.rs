@@ -3,12 +3,13 @@
 use super::args::{Play, Protocol};
 use super::progress::Progress;
 use super::{Exit, address, complain, fatal, inspect};
-use crate::decode::{self, AudioOutput, FrameLog, FrameOutput, FrameQueue, PresentationClock};
+use crate::decode::{self, AudioOutput, FrameLog, FrameOutput, FrameQueue, PresentationClock, Watch};
 use crate::demo;
-use crate::driver::{self, Names, Pipeline, Script, UserCommand};
+use crate::driver::{self, Handle, Names, Pipeline, Script, UserCommand};
 use crate::events::{Log, Summary};
 use crate::frame::{Frame, FrameSource};
 use crate::process::ProcessClock;
+use crate::render::image::RgbaImage;
 use crate::status::Status;
 use crate::ui::action::UiCommand;
 use crate::ui::desktop::{Desktop, Handles, WindowOptions};
@@ -22,14 +23,18 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use url::Url;
 
 /// The figures, and the error that ended the session if one did.
 type Ending = (Summary, Option<Error>);
 type Output = Box<dyn Write + Send>;
+
+/// How soon to look again for a frame whose time cannot be told while the clock is meant to run.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Plays and returns the exit code.
 pub(super) fn run(play: Play) -> Exit {
@@ -47,51 +52,51 @@ pub(super) fn run(play: Play) -> Exit {
 fn session(play: &Play) -> Result<Ending, Error> {
     let (url, _demo) = source(play)?;
     let names = Names::default();
+    if play.headless || play.no_pacing || play.frame_log.is_some() {
+        return without_window(play, options(play, url, names)?);
+    }
+    let shown = Desktop::open()
+        .and_then(|desktop| in_window(play, desktop, options(play, url.clone(), names.clone())?));
+    match shown {
+        Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter) => {
+            complain(&format!("{error} Playing without window and sound."), Exit::Ok);
+            without_window(play, options(play, url, names)?)
+        }
+        shown => shown,
+    }
+}
+
+/// What the driver needs, except for who is told of changes.
+fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error> {
     let log = match &play.events {
         None => Log::new(None),
         Some(path) => Log::new(Some(output(path)?)),
     };
-    let journal = play.journal.as_deref().map(output).transpose()?;
-    let frame_log = play.frame_log.as_deref().map(|path| frame_log(path, names.clone())).transpose()?;
-    let options = driver::Options {
+    Ok(driver::Options {
         session: settings(play),
         net: inspect::network(&url, &play.network),
         events: log,
-        journal,
+        journal: play.journal.as_deref().map(output).transpose()?,
         script: Script::new(&play.seek_at, &play.pause_at, &play.lock_at, play.stop_after, play.no_pacing),
-        watched: true,
+        notify: Box::new(|| {}),
         keep_open: false,
         names,
         url,
-    };
-    if play.headless || play.no_pacing || frame_log.is_some() {
-        return without_window(play, options, frame_log);
-    }
-    match Desktop::open() {
-        Ok(desktop) => in_window(play, desktop, options),
-        Err(error) if error.code == Code::NoDisplay => {
-            complain(&error.to_string(), Exit::Ok);
-            without_window(play, options, frame_log)
-        }
-        Err(error) => Err(error),
-    }
+    })
 }
 
-fn without_window(
-    play: &Play,
-    options: driver::Options,
-    frame_log: Option<FrameLog>,
-) -> Result<Ending, Error> {
-    let mut settings = decode::Options::new(AudioOutput::Silent, FrameOutput::Headless { frame_log });
+fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error> {
+    let frame_log =
+        play.frame_log.as_deref().map(|path| frame_log(path, options.names.clone())).transpose()?;
+    let watch = play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at));
+    let mut settings = decode::Options::new(AudioOutput::Silent, FrameOutput::Headless { frame_log, watch });
     settings.pacing = !play.no_pacing;
     let (pipeline, _) = pipeline(settings)?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
-    let status = handle.status.clone();
-    let summary = handle.join()?;
+    let ending = ending(handle);
     drop(progress);
-    let failure = failure(&status.borrow());
-    Ok((summary, failure))
+    ending
 }
 
 fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Result<Ending, Error> {
@@ -99,28 +104,53 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
         title: driver::title(&options.url),
         fullscreen: play.fullscreen,
         screenshot: play.screenshot.clone().map(|path| (path, MediaTime::ZERO + play.screenshot_at)),
+        close_at_end: true,
         ..WindowOptions::default()
     };
+    let (frame_wake, status_wake) = (desktop.wake_handle(), desktop.wake_handle());
     options.keep_open = true;
-    let wake = desktop.wake_handle();
-    let frame_wake = wake.clone();
+    options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
     let (pipeline, frames) = pipeline(decode::Options::new(AudioOutput::Device, output))?;
     let handle = driver::start(options, pipeline)?;
-    let (commands, status, ended) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
+    let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
         commands: Box::new(move |command| forward(&commands, command)),
         status: Box::new(move || status.borrow().clone()),
         frames: Arc::new(frames),
-        finished: Box::new(move || ending(&ended.borrow())),
+        finished: Box::new(move || finished(&over)),
     };
-    desktop.run(window, handles)?;
+    let shown = desktop.run(window, handles);
     // Closing the window is how a person stops; a session that is already over ignores it.
     let _ = handle.commands.send(UserCommand::Quit);
+    let ending = ending(handle)?;
+    match shown {
+        Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter | Code::DeviceLost) => {
+            Err(error)
+        }
+        _ => Ok(ending),
+    }
+}
+
+/// Waits for the end of the session.
+fn ending(handle: Handle) -> Result<Ending, Error> {
     let status = handle.status.clone();
     let summary = handle.join()?;
     let failure = failure(&status.borrow());
     Ok((summary, failure))
+}
+
+/// Saves the first frame that ends after `at` as a PNG file.
+fn screenshot(path: &Path, at: MediaTime) -> Watch {
+    let mut path = Some(path.to_owned());
+    Box::new(move |frame| {
+        if frame.end > at
+            && let Some(path) = path.take()
+            && let Err(error) = RgbaImage::from_picture(&frame.picture).write_png(&path)
+        {
+            complain(&format!("'{}' cannot be written: {error}.", path.display()), Exit::Ok);
+        }
+    })
 }
 
 /// Passes on what the face asks for. A session that is over needs no commands.
@@ -136,12 +166,13 @@ fn forward(to: &UnboundedSender<UserCommand>, command: UiCommand) {
     let _ = to.send(command);
 }
 
-/// How the session ended, for the face.
-fn ending(status: &Status) -> Option<Result<(), Error>> {
-    match status.phase {
+/// How the session ended, for the face; also when the driver was told to end by a signal or the script.
+fn finished(status: &watch::Receiver<Arc<Status>>) -> Option<Result<(), Error>> {
+    let latest = status.borrow();
+    match latest.phase {
         Phase::Ended => Some(Ok(())),
-        Phase::Failed => failure(status).map(Err),
-        _ => None,
+        Phase::Failed => failure(&latest).map(Err),
+        _ => status.has_changed().is_err().then_some(Ok(())),
     }
 }
 
@@ -157,7 +188,10 @@ impl FrameSource for Pictures {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.clock.until(self.frames.next()?)?)
+        let next = self.frames.next()?;
+        // A clock that stands at the end of what is queued goes on without a word when more comes.
+        let wait = self.clock.until(next).or_else(|| self.clock.is_running().then_some(LOOK_AGAIN))?;
+        Instant::now().checked_add(wait)
     }
 }
 

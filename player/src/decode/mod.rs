@@ -24,6 +24,7 @@ mod video_track;
 pub use clock::PresentationClock;
 pub use frame_log::{FrameLog, digest};
 pub use frames::{Due, FrameQueue};
+pub use headless::Watch;
 
 use crate::pipeline::{PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
@@ -75,6 +76,8 @@ pub enum FrameOutput {
     Headless {
         /// Where presented frames are written down.
         frame_log: Option<FrameLog>,
+        /// Sees every frame that is presented.
+        watch: Option<Watch>,
     },
     /// Taken from [`PipelineHandle::frames`] by a window.
     Window {
@@ -87,7 +90,9 @@ pub enum FrameOutput {
 impl std::fmt::Debug for FrameOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Headless { frame_log } => f.debug_struct("Headless").field("frame_log", frame_log).finish(),
+            Self::Headless { frame_log, .. } => {
+                f.debug_struct("Headless").field("frame_log", frame_log).finish_non_exhaustive()
+            }
             Self::Window { .. } => f.debug_struct("Window").finish_non_exhaustive(),
         }
     }
@@ -126,8 +131,8 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
     let Options { pacing, audio, output, video_bytes, audio_bytes } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
-        FrameOutput::Headless { frame_log } => {
-            (Some(frame_log), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>)
+        FrameOutput::Headless { frame_log, watch } => {
+            (Some((frame_log, watch)), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>)
         }
         FrameOutput::Window { wake } => (None, wake),
     };
@@ -148,14 +153,14 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         pacing,
     });
     spawn("sluice-engine", move || engine.run())?;
-    if let Some(log) = log {
+    if let Some((log, watch)) = log {
         let (frames, clock, troubles) = (Arc::clone(&frames), Arc::clone(&clock), mailbox.clone());
         let failed = move |error| {
             let message = format!("the frame log cannot be written: {error}");
             // Without a receiver the engine has ended.
             let _ = troubles.send(Message::Trouble(Error::new(Severity::Warning, Code::Internal, message)));
         };
-        spawn("sluice-presenter", move || headless::present(&frames, &clock, pacing, log, failed))?;
+        spawn("sluice-presenter", move || headless::present(&frames, &clock, pacing, log, watch, failed))?;
     }
     Ok(PipelineHandle { mailbox, frames, clock })
 }

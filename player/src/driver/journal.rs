@@ -33,10 +33,11 @@ impl JournalWriter {
         }
     }
 
-    /// Hands what is buffered to the system.
-    pub(super) fn flush(&mut self) {
-        if self.output.as_mut().is_some_and(|output| output.flush().is_err()) {
-            self.output = None;
+    /// Hands what is buffered to the system and writes nothing more.
+    pub(super) fn end(&mut self) {
+        if let Some(mut output) = self.output.take() {
+            // There is nobody left to tell; a journal that was cut off can still be read.
+            let _ = output.flush();
         }
     }
 

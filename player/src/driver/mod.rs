@@ -23,7 +23,7 @@ use abr::error::{Code, Error, Severity};
 use abr::presentation::{ContentType, Presentation};
 use abr::protocol::{Command, Input, Output};
 use abr::session::{Config, Session};
-use abr::time::Timestamp;
+use abr::time::{MediaTime, Timestamp};
 use fetches::Fetches;
 use journal::JournalWriter;
 use report::Reporter;
@@ -53,8 +53,8 @@ pub struct Options {
     pub journal: Option<Box<dyn Write + Send>>,
     /// Commands given in advance.
     pub script: Script,
-    /// Whether anybody looks at the [`Status`].
-    pub watched: bool,
+    /// Called when the [`Status`] may have changed, and when the session is over.
+    pub notify: Box<dyn Fn() + Send>,
     /// Gives names of representations to the frame log.
     pub names: Names,
     /// Stay after the end or a failure until told to quit, so that a person can go back or retry.
@@ -179,7 +179,7 @@ struct Driver {
     log: Log,
     reporter: Reporter,
     publish: watch::Sender<Arc<Status>>,
-    watched: bool,
+    notify: Box<dyn Fn() + Send>,
     keep_open: bool,
     outcome: &'static str,
     over: bool,
@@ -207,7 +207,7 @@ impl Driver {
             log: options.events,
             reporter,
             publish,
-            watched: options.watched,
+            notify: options.notify,
             keep_open: options.keep_open,
             outcome: "stopped",
             over: false,
@@ -216,6 +216,10 @@ impl Driver {
 
     async fn run(mut self) -> Summary {
         self.reporter.start(&mut self.log, self.script.unpaced);
+        let start = self.session.config().start_at;
+        if start > MediaTime::ZERO {
+            self.command(PipelineCommand::Seek { to: start, buffered: false });
+        }
         let mut interrupts = Interrupts::listen();
         while !self.over {
             let deadline = self.carry_out_orders();
@@ -248,8 +252,8 @@ impl Driver {
             }
         };
         self.reporter.tick(&self.session, self.now(), &mut self.log);
-        if self.watched {
-            self.reporter.publish(&self.publish);
+        if self.reporter.publish(&self.publish) {
+            (self.notify)();
         }
         let session = wake
             .map_or(self.origin + Duration::from_secs(3600), |at| self.origin + at.since(Timestamp::ZERO));
@@ -293,7 +297,7 @@ impl Driver {
             Output::EndOfTrack(track) => self.command(PipelineCommand::EndOfTrack(track)),
             Output::Seek { to, buffered } => {
                 if !buffered {
-                    self.reporter.flushed(ContentType::Video, abr::time::MediaTime::MIN);
+                    self.reporter.flushed(ContentType::Video, MediaTime::MIN);
                 }
                 self.command(PipelineCommand::Seek { to, buffered });
             }
@@ -351,6 +355,8 @@ impl Driver {
 
     /// Begins a new session at the position of the failed one.
     fn retry(&mut self) {
+        // A journal tells of one session; that of the failed one is complete.
+        self.journal.end();
         let position = self.session.position(self.now());
         let config = Config { start_at: position, ..self.session.config().clone() };
         self.fetches.reset();
@@ -404,9 +410,13 @@ impl Driver {
         self.command(PipelineCommand::Stop);
         let ended = async { while self.pipeline.events.recv().await.is_some() {} };
         let _ = tokio::time::timeout(STOP_PATIENCE, ended).await;
-        self.journal.flush();
+        self.journal.end();
         let summary = self.reporter.end(self.outcome, &mut self.log);
-        let _ = self.publish.send(self.reporter.status());
+        self.publish.send_replace(self.reporter.status());
+        // Whoever is told now finds the channel closed.
+        let Self { publish, notify, .. } = self;
+        drop(publish);
+        notify();
         summary
     }
 }

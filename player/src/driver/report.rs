@@ -334,8 +334,8 @@ impl Reporter {
         }
     }
 
-    /// Hands the state to whoever looks, at most every 50 ms unless the phase changed.
-    pub(super) fn publish(&mut self, to: &watch::Sender<Arc<Status>>) {
+    /// Hands the state to whoever looks, at most every 50 ms unless the phase changed; says whether it did.
+    pub(super) fn publish(&mut self, to: &watch::Sender<Arc<Status>>) -> bool {
         let now = Instant::now();
         let due = self
             .published
@@ -344,6 +344,7 @@ impl Reporter {
             self.published = Some((now, self.status.phase));
             to.send_replace(self.status());
         }
+        due
     }
 
     pub(super) fn status(&self) -> Arc<Status> {

@@ -252,7 +252,7 @@ fn what_is_no_manifest_is_named() {
 #[test]
 fn a_manifest_from_the_network_reaches_no_file() {
     let mpd =
-        MPD.replace("https://a.example/t/", "file:///etc/").replace("https://b.example/t/", "file:///root/");
+        MPD.replace("https://a.example/t/", "file:///etc/").replace("https://b.example/t/", "file:///srv/");
     let error = read(&url("https://h/m.mpd"), mpd.as_bytes()).unwrap_err();
     assert_eq!(error.code(), Code::Forbidden);
     assert!(error.to_string().contains("may not name a file"), "{error}");
@@ -373,7 +373,6 @@ proptest::proptest! {
                     }
                 }
             }
-            let _ = (crate::inspect::text(&title), crate::inspect::json(&title));
             let _ = title.addresses.read_index(key(0, 0, 0), &url("https://h/y"), body.as_bytes());
         }
     }

@@ -166,7 +166,7 @@ impl App {
             winit::platform::wayland::WindowAttributesExtWayland::with_name(attributes, "sluice", "");
         let attributes =
             winit::platform::x11::WindowAttributesExtX11::with_name(attributes, "sluice", "sluice");
-        let window = events.create_window(attributes).map_err(|error| no_display(&error.to_string()))?;
+        let window = events.create_window(attributes).map_err(|_| no_display())?;
         let host = WindowHost { window: Arc::new(window), display: events.owned_display_handle() };
         self.stage = Some(host.stage()?);
         self.describe_output();

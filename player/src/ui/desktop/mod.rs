@@ -100,7 +100,7 @@ impl Desktop {
     /// # Errors
     /// [`Code::NoDisplay`] when there is none: play headless then.
     pub fn open() -> Result<Self, Error> {
-        let events = EventLoop::with_user_event().build().map_err(|error| no_display(&error.to_string()))?;
+        let events = EventLoop::with_user_event().build().map_err(|_| no_display())?;
         let wake = WakeHandle { proxy: events.create_proxy(), pending: Arc::default() };
         Ok(Self { events, wake })
     }
@@ -140,7 +140,11 @@ pub fn run(options: WindowOptions, connect: impl FnOnce(WakeHandle) -> Handles) 
     desktop.run(options, handles)
 }
 
-fn no_display(why: &str) -> Error {
-    let text = format!("No window can be opened ({why}). Use --headless to play without one.");
+/// The window system's own words name its source files, which help nobody.
+fn no_display() -> Error {
+    let named =
+        ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let why = if named { "the display does not answer" } else { "there is no display" };
+    let text = format!("No window can be opened: {why}. Use --headless to play without one.");
     Error::new(Severity::Fatal, Code::NoDisplay, text)
 }
