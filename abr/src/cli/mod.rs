@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 output failed, 2 wrong usage, 3 an input could not be used, 8 a comparison failed.
 
+mod compare;
 mod convert;
 mod optimum;
 mod replay;
@@ -24,6 +25,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Compare(compare::Compare),
     Replay(replay::Replay),
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
@@ -55,6 +57,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),

@@ -172,6 +172,7 @@ impl Session {
         request.expected = expected.or(request.expected);
         if let Some(sample) = self.meter.progress(now, id, transfer) {
             self.network.observe(sample);
+            self.controller.observe(sample);
         }
     }
 
@@ -181,6 +182,7 @@ impl Session {
         self.bytes = self.bytes.saturating_add(transfer.bytes);
         if let Some(sample) = self.meter.ended(self.now, id, transfer) {
             self.network.observe(sample);
+            self.controller.observe(sample);
         }
         Some(request)
     }
