@@ -1,5 +1,5 @@
 //! The one model behind DASH and HLS: [`Presentation`] → [`Period`] → [`AdaptationSet`] →
-//! [`Representation`] → [`SegmentIndex`](crate::segments::SegmentIndex).
+//! [`Representation`] → [`SegmentIndex`].
 //!
 //! Words are those of ISO/IEC 23009-1. The model holds identities, times and sizes; addresses (URLs,
 //! byte ranges) stay with whoever fetches, keyed by [`RepresentationKey`] and segment number.

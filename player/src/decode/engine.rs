@@ -152,6 +152,10 @@ impl Engine {
             self.audio.feed(&self.clock);
             if !self.active.video && self.audio.has_started() {
                 self.ready(self.clock.position());
+                if !self.pacing && self.clock.is_running() {
+                    // There are no pictures that would move the clock.
+                    self.clock.follow(self.end().unwrap_or(MediaTime::ZERO));
+                }
             }
         }
         if self.clock.set_horizon(self.horizon()) || awaited != self.audio.is_awaited() {

@@ -38,7 +38,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let refused = resolved.warnings.first().cloned();
     let read = warnings.len();
     warnings.append(&mut resolved.warnings);
-    let mut builder = Builder { warnings };
+    let mut builder = Builder { warnings, pictureless: None };
     if mpd.periods.is_empty() {
         return Err(ManifestError::malformed(Place::default(), "the MPD has no Period"));
     }
@@ -82,6 +82,16 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
         let what = format!("nothing in it can be played: {}", why.join("; "));
         return Err(ManifestError::malformed(Place::default(), what));
     }
+    if let Some(reason) = &builder.pictureless
+        && !periods
+            .iter()
+            .flat_map(|period| &period.adaptation_sets)
+            .any(|set| set.content_type == ContentType::Video)
+    {
+        // Sound alone would hide that the pictures were lost.
+        let what = format!("no picture in it can be played: {reason}");
+        return Err(ManifestError::malformed(Place::default(), what));
+    }
     let end = spans.iter().flatten().filter_map(|(_, end)| *end).max().map(Duration::from_nanos);
     let duration = mpd.media_presentation_duration.or(end.filter(|_| !mpd.dynamic));
     Ok(Title {
@@ -103,6 +113,8 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
 
 struct Builder {
     warnings: Vec<String>,
+    /// Why a set of pictures was left out, the first of them.
+    pictureless: Option<String>,
 }
 
 impl Builder {
@@ -124,12 +136,17 @@ impl Builder {
                 self.warn(format!("AdaptationSet {}: left out, it needs {}", shown(&id), shown(scheme)));
                 continue;
             }
+            let mut left_out = None;
             let mut made = Vec::<(Representation, Source, Option<ContentType>)>::new();
             for (number, (representation, resolved)) in set.representations.iter().zip(resolved).enumerate() {
                 let id = representation.id.clone().unwrap_or_else(|| number.to_string());
                 match usable(&id, representation, resolved) {
                     Ok(one) => made.push(one),
-                    Err(what) => self.warn(format!("Representation {}: left out, {what}", shown(&id))),
+                    Err(what) => {
+                        let what = format!("Representation {}: left out, {what}", shown(&id));
+                        left_out.get_or_insert(what.clone());
+                        self.warn(what);
+                    }
                 }
                 if representation.bandwidth.unwrap_or(0) == 0 {
                     self.warn(format!("Representation {}: @bandwidth is missing", shown(&id)));
@@ -139,6 +156,9 @@ impl Builder {
                 self.warn(format!("AdaptationSet {}: it lists no segment yet", shown(&id)));
             }
             if made.is_empty() {
+                if content_type(set) == Some(ContentType::Video) && self.pictureless.is_none() {
+                    self.pictureless = left_out;
+                }
                 self.warn(format!("AdaptationSet {}: left out, it has no usable representation", shown(&id)));
                 continue;
             }
