@@ -178,13 +178,12 @@ pub trait Controller: Debug + Send {
 }
 
 /// The choice before anything was transferred: the highest rung whose first segment is expected within
-/// `target` at the 20th percentile of what is known from before; without such knowledge the highest of at
-/// most 1 Mbit/s; else the lowest.
+/// `target` at the 20th percentile of what is known from before; without such knowledge the lowest, which
+/// costs little quality for a segment or two and saves the wait on a slow network.
 pub fn first_rung(situation: &Situation<'_>, target: Duration) -> usize {
-    const UNKNOWN_BPS: u64 = 1_000_000;
     const P20: f64 = -0.84;
     if situation.network.bps().is_none() {
-        return situation.rung_below(UNKNOWN_BPS);
+        return 0;
     }
     let bps = situation.network.quantile_bps(P20, 0);
     let budget = target.saturating_sub(situation.network.first_byte()).as_millis() as u64;
@@ -250,7 +249,7 @@ pub(crate) mod tests {
     #[test]
     fn the_first_rung_fits_the_startup_target() {
         let second = Duration::from_secs(1);
-        assert_eq!(first_rung(&Fixture::new(None).situation(0, None), second), 1);
+        assert_eq!(first_rung(&Fixture::new(None).situation(0, None), second), 0);
         assert_eq!(first_rung(&Fixture::new(Some(100_000)).situation(0, None), second), 0);
         // 20 Mbit/s at the 20th percentile are 16.9 Mbit/s; the top rung has 17.2 Mbit.
         assert_eq!(first_rung(&Fixture::new(Some(20_000_000)).situation(0, None), second), 4);
