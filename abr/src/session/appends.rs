@@ -68,13 +68,18 @@ impl Session {
         let track = &mut self.tracks[place];
         let malformed = &mut track.troubles.entry(track.cursor.time).or_default().malformed;
         if !failure.malformed {
-            self.exclude_codec(key);
+            let code = failure.code.unwrap_or(Code::NothingPlayable);
+            if code == Code::MissingKey {
+                self.exclude_set(key);
+            } else {
+                self.exclude_codec(key);
+            }
             let failure =
                 Failure { kind: FailureKind::Unsupported, retry_after: None, detail: failure.detail };
-            self.blame(place, key, failure, Fault::Segment);
+            self.blame(place, key, code, failure, Fault::Segment);
         } else if malformed.contains(&key) {
             let failure = Failure { kind: FailureKind::Malformed, retry_after: None, detail: failure.detail };
-            self.blame(place, key, failure, Fault::Segment);
+            self.blame(place, key, Code::Container, failure, Fault::Segment);
         } else {
             malformed.push(key);
             track.forced = Some(key);
@@ -86,6 +91,17 @@ impl Session {
 
     fn place_of_append(&self, id: FetchId) -> Option<usize> {
         self.tracks.iter().position(|track| track.appending.is_some_and(|loaded| loaded.id == id))
+    }
+
+    /// Where the key for one representation is missing, those for the others of its set are too.
+    fn exclude_set(&mut self, key: RepresentationKey) {
+        let count = self
+            .presentation
+            .as_ref()
+            .and_then(|p| p.adaptation_set(key))
+            .map_or(0, |set| u32::try_from(set.representations.len()).unwrap_or(u32::MAX));
+        let keys = (0..count).map(|representation| RepresentationKey { representation, ..key });
+        self.excluded.extend(keys.map(|key| (key, Timestamp::MAX)));
     }
 
     /// A codec that cannot be decoded once cannot be decoded in any other representation.

@@ -4,7 +4,7 @@ use super::Session;
 use super::choice::Chosen;
 use super::requests::{EXCLUSION, Job, Owner};
 use crate::buffer::Entry;
-use crate::error::{Error, Severity};
+use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resource, Transfer};
 use crate::retry::{self, Class};
@@ -341,17 +341,18 @@ impl Session {
         let Some(place) = self.place_of(kind) else { return };
         let Some(fetching) = self.tracks[place].fetching.take() else { return };
         self.tracks[place].cursor = fetching.before;
-        self.blame(place, fetching.key, failure, Fault::Segment);
+        self.blame(place, fetching.key, retry::code(failure.kind, false), failure, Fault::Segment);
     }
 
     pub(super) fn init_failed(&mut self, key: RepresentationKey, failure: Failure) {
+        let code = retry::code(failure.kind, false);
         for place in 0..self.tracks.len() {
             let track = &self.tracks[place];
             let first =
                 track.loaded.iter().map(|loaded| &loaded.what).chain(&track.fetching).find(|f| f.key == key);
             if let Some(before) = first.map(|first| first.before) {
                 self.rewind(place, before);
-                self.blame(place, key, failure.clone(), Fault::Representation);
+                self.blame(place, key, code, failure.clone(), Fault::Representation);
             }
         }
     }
@@ -359,13 +360,23 @@ impl Session {
     pub(super) fn representation_failed(&mut self, key: RepresentationKey, failure: Failure) {
         let place = self.tracks.iter().position(|track| track.set(key.period) == Some(key.adaptation_set));
         match place {
-            Some(place) => self.blame(place, key, failure, Fault::Representation),
+            Some(place) => {
+                self.blame(place, key, retry::code(failure.kind, false), failure, Fault::Representation)
+            }
             None => self.exclude(key, EXCLUSION),
         }
     }
 
-    /// Notes that a representation cannot be had here, so that another is tried.
-    pub(super) fn blame(&mut self, place: usize, key: RepresentationKey, failure: Failure, fault: Fault) {
+    /// Notes that a representation cannot be had here, so that another is tried. `code` is what users see if
+    /// nothing helps.
+    pub(super) fn blame(
+        &mut self,
+        place: usize,
+        key: RepresentationKey,
+        code: Code,
+        failure: Failure,
+        fault: Fault,
+    ) {
         let outage = retry::is_outage(failure.kind);
         if !outage {
             if retry::class(failure.kind) == Class::Final {
@@ -390,7 +401,6 @@ impl Session {
         track.forced = None;
         track.awaited = None;
         track.failing_since.get_or_insert(now);
-        let code = retry::code(failure.kind, false);
         let message = format!("{}; trying another representation", failure.detail);
         track.failure = Some((code, failure.detail));
         self.report(Event::Error(Error::new(Severity::Recoverable, code, message)));
@@ -521,9 +531,8 @@ impl Session {
     /// Ends a track that cannot be played; without it, video or the only track, playback ends.
     fn give_up_track(&mut self, place: usize) {
         let failure = self.tracks[place].failure.clone();
-        let (code, detail) = failure.unwrap_or_else(|| {
-            (crate::error::Code::NothingPlayable, "no representation can be used".to_owned())
-        });
+        let (code, detail) =
+            failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;
         let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
         if kind == ContentType::Audio && others {

@@ -460,8 +460,30 @@ fn an_unknown_codec_is_avoided_for_good() {
             (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
         }),
     );
-    assert_eq!(none.fatal(), 3003);
+    assert_eq!(none.fatal(), 4005);
     assert!(none.now < at(10_000), "{:?}", none.now);
+}
+
+#[test]
+fn encrypted_samples_need_a_key() {
+    let encrypted = |set: u32, from: u64| {
+        but(move |fetch| {
+            let (key, segment) = segment(fetch)?;
+            (key.adaptation_set == set && segment.number >= from).then_some(Fate::Encrypted)
+        })
+    };
+    let all = play_against(plain(), constant(6000), encrypted(0, 1));
+    assert_eq!(all.fatal(), 6004);
+    assert_eq!(all.segment_requests(ContentType::Video), 2, "one was asked for while one was refused");
+    // A clear beginning is played.
+    let later = play_against(plain(), constant(6000), encrypted(0, 4));
+    assert_eq!(later.fatal(), 6004);
+    assert!(later.now >= at(12_000), "{:?}", later.now);
+    // The same codecs in the clear are used.
+    let presentation = title(vec![period(0, 60, vec![video(0, 60), video(0, 60), audio(0, 60)])]);
+    let other = play_against(presentation, constant(6000), encrypted(0, 1));
+    other.assert_ended();
+    assert!(other.appends(ContentType::Video).iter().skip(1).all(|(key, _)| key.adaptation_set == 1));
 }
 
 #[test]
