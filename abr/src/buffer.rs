@@ -63,6 +63,14 @@ impl Buffer {
         self.entries.iter().find(|entry| entry.start <= time && time < entry.end)
     }
 
+    /// End of the hole that covers `time`; `None` when something else does or nothing.
+    pub fn hole_end(&self, time: MediaTime) -> Option<MediaTime> {
+        let ahead = self.entries.iter().skip_while(|entry| entry.end <= time);
+        ahead
+            .take_while(|entry| entry.start <= time || entry.content.is_none())
+            .try_fold(None, |_, entry| entry.content.is_none().then_some(Some(entry.end)))?
+    }
+
     /// How much lies ahead of `position`.
     pub fn ahead(&self, position: MediaTime) -> Duration {
         self.end().map_or(Duration::ZERO, |end| end.since(position))
@@ -97,6 +105,18 @@ impl Buffer {
             self.entries.pop_back();
         }
         bytes
+    }
+
+    /// Whether a hole comes last.
+    pub fn ends_in_hole(&self) -> bool {
+        self.entries.back().is_some_and(|entry| entry.content.is_none())
+    }
+
+    /// Forgets the holes after the last segment.
+    pub fn trim(&mut self) {
+        while self.ends_in_hole() {
+            self.entries.pop_back();
+        }
     }
 
     /// Forgets everything.

@@ -10,7 +10,7 @@
 //!    [`Input::AppendFailed`], unless an [`Output::Seek`] or [`Output::Flush`] of its track overtakes it.
 //! 4. Failures of the world are facts. What to do about them is decided here.
 
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::segments::{Segment, SegmentIndex};
 use crate::time::{MediaTime, Timestamp};
@@ -141,6 +141,10 @@ pub struct AppendFailure {
     /// Whether the bytes were malformed (another attempt or representation may help) rather than of a
     /// codec that cannot be decoded here (only another representation can help).
     pub malformed: bool,
+    /// What users see if nothing else can be played, when it is known better than from `malformed`:
+    /// [`Code::MissingKey`] for encrypted samples concerns their adaptation set, not their codec.
+    #[serde(default)]
+    pub code: Option<Code>,
     /// For people.
     pub detail: String,
 }

@@ -73,6 +73,10 @@ pub struct Session {
     inits: BTreeSet<(RepresentationKey, u32)>,
     /// Representations that are not to be chosen, and until when.
     excluded: BTreeMap<RepresentationKey, Timestamp>,
+    /// Segments in a row that failed in a representation and not in all.
+    strikes: BTreeMap<RepresentationKey, u32>,
+    /// The error that ends the session when what is queued has been played.
+    ending: Option<Error>,
     locations: Locations,
     backoff: Backoff,
     meter: Meter,
@@ -105,6 +109,8 @@ impl Session {
             next_id: 0,
             inits: BTreeSet::new(),
             excluded: BTreeMap::new(),
+            strikes: BTreeMap::new(),
+            ending: None,
             locations: Locations::default(),
             backoff: Backoff::new(config.seed),
             meter: Meter::default(),

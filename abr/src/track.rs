@@ -1,11 +1,12 @@
 //! One track: which adaptation sets it uses, how far it has been fetched, what is queued.
 
 use crate::buffer::Buffer;
+use crate::error::Code;
 use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, RepresentationKey};
-use crate::protocol::{FailureKind, FetchId, Reason};
+use crate::protocol::{FetchId, Reason};
 use crate::segments::Segment;
 use crate::time::{MediaTime, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Two representations may disagree by so much about where a segment starts (rounded `EXTINF`s).
@@ -44,21 +45,19 @@ pub(crate) struct Loaded {
     pub(crate) what: Fetching,
 }
 
-/// What has gone wrong at the present place of the timeline.
+/// What has gone wrong at one place of the timeline.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trouble {
     /// Representations that failed here.
     pub(crate) failed: Vec<RepresentationKey>,
+    /// Those of them that failed with this segment, rather than with what all of their segments need.
+    pub(crate) suspects: Vec<RepresentationKey>,
     /// Representations whose bytes were malformed once.
     pub(crate) malformed: Vec<RepresentationKey>,
-    /// When it began.
-    pub(crate) since: Option<Timestamp>,
     /// How often everything was tried in vain because nothing could be reached.
     pub(crate) rounds: u32,
     /// Whether something else than an outage happened.
     pub(crate) missing: bool,
-    /// The last failure.
-    pub(crate) last: Option<(FailureKind, String)>,
 }
 
 /// What to look for in each period.
@@ -98,7 +97,13 @@ pub(crate) struct Track {
     pub(crate) appended_any: bool,
     /// Segments chosen since the start or the last seek.
     pub(crate) since_start: u32,
-    pub(crate) trouble: Trouble,
+    /// By the start of the segment that is concerned. The next segment may fail while the one before it is
+    /// still on its way to the queue, so there may be a few.
+    pub(crate) troubles: BTreeMap<MediaTime, Trouble>,
+    /// When the failures began that no success has followed.
+    pub(crate) failing_since: Option<Timestamp>,
+    /// The last failure that no success has followed.
+    pub(crate) failure: Option<(Code, String)>,
     /// Do not fetch before.
     pub(crate) hold_until: Timestamp,
     /// Representation of the last append.
@@ -141,7 +146,9 @@ impl Track {
             gaps: 0,
             appended_any: false,
             since_start: 0,
-            trouble: Trouble::default(),
+            troubles: BTreeMap::new(),
+            failing_since: None,
+            failure: None,
             hold_until: Timestamp::ZERO,
             appended: None,
             because: Some(Reason::Start),
@@ -155,6 +162,18 @@ impl Track {
     /// The adaptation set in a period.
     pub(crate) fn set(&self, period: u32) -> Option<u32> {
         self.sets.get(period as usize).copied().flatten()
+    }
+
+    /// What has gone wrong with the segment that is being fetched or comes next.
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        self.troubles.get(&self.loaded_end())
+    }
+
+    /// Forgets what has gone wrong.
+    pub(crate) fn forget_troubles(&mut self) {
+        self.troubles.clear();
+        self.failing_since = None;
+        self.failure = None;
     }
 
     /// End of everything fetched in order, queued or about to be.

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::requests::Owner;
+use super::schedule::Fault;
 use crate::buffer::{Content, Entry};
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
@@ -53,7 +54,7 @@ impl Session {
         track.buffer.push(Entry { start, end, content: Some(content) });
         track.gaps = 0;
         track.appended_any = true;
-        track.trouble = crate::track::Trouble::default();
+        self.segment_had(place, loaded.what.key, loaded.what.before.time);
         self.cut_if_asked(place);
     }
 
@@ -65,16 +66,22 @@ impl Session {
         self.wasted = self.wasted.saturating_add(loaded.bytes);
         self.rewind(place, loaded.what.before);
         let track = &mut self.tracks[place];
+        let malformed = &mut track.troubles.entry(track.cursor.time).or_default().malformed;
         if !failure.malformed {
-            self.exclude_codec(key);
+            let code = failure.code.unwrap_or(Code::NothingPlayable);
+            if code == Code::MissingKey {
+                self.exclude_set(key);
+            } else {
+                self.exclude_codec(key);
+            }
             let failure =
                 Failure { kind: FailureKind::Unsupported, retry_after: None, detail: failure.detail };
-            self.blame(place, key, failure);
-        } else if track.trouble.malformed.contains(&key) {
+            self.blame(place, key, code, failure, Fault::Segment);
+        } else if malformed.contains(&key) {
             let failure = Failure { kind: FailureKind::Malformed, retry_after: None, detail: failure.detail };
-            self.blame(place, key, failure);
+            self.blame(place, key, Code::Container, failure, Fault::Segment);
         } else {
-            track.trouble.malformed.push(key);
+            malformed.push(key);
             track.forced = Some(key);
             let message = format!("{}; fetching it again", failure.detail);
             self.report(Event::Error(Error::new(Severity::Recoverable, Code::Container, message)));
@@ -84,6 +91,17 @@ impl Session {
 
     fn place_of_append(&self, id: FetchId) -> Option<usize> {
         self.tracks.iter().position(|track| track.appending.is_some_and(|loaded| loaded.id == id))
+    }
+
+    /// Where the key for one representation is missing, those for the others of its set are too.
+    fn exclude_set(&mut self, key: RepresentationKey) {
+        let count = self
+            .presentation
+            .as_ref()
+            .and_then(|p| p.adaptation_set(key))
+            .map_or(0, |set| u32::try_from(set.representations.len()).unwrap_or(u32::MAX));
+        let keys = (0..count).map(|representation| RepresentationKey { representation, ..key });
+        self.excluded.extend(keys.map(|key| (key, Timestamp::MAX)));
     }
 
     /// A codec that cannot be decoded once cannot be decoded in any other representation.
@@ -128,7 +146,7 @@ impl Session {
         track.appending = None;
         track.cut = None;
         track.buffer.clear();
-        track.trouble = crate::track::Trouble::default();
+        track.forget_troubles();
         track.hold_until = Timestamp::ZERO;
         track.forced = None;
         track.gaps = 0;

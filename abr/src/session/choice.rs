@@ -36,6 +36,18 @@ pub(super) struct Eligible {
 impl Session {
     /// The representations of a track's set in a period that are not excluded, ascending in bandwidth.
     pub(super) fn usable(&self, track: &Track, period: u32) -> Vec<RepresentationKey> {
+        let mut keys = self.untried(track, period);
+        keys.retain(|key| self.is_trusted(*key));
+        keys
+    }
+
+    fn is_trusted(&self, key: RepresentationKey) -> bool {
+        self.excluded.get(&key).is_none_or(|until| *until <= self.now)
+    }
+
+    /// The representations of a track's set in a period that have not failed with the next segment and are
+    /// not excluded for good, ascending in bandwidth.
+    fn untried(&self, track: &Track, period: u32) -> Vec<RepresentationKey> {
         let Some(adaptation_set) = track.set(period) else { return Vec::new() };
         let Some(presentation) = self.presentation.as_ref() else { return Vec::new() };
         let key = |representation| RepresentationKey { period, adaptation_set, representation };
@@ -43,37 +55,45 @@ impl Session {
         let all = (0u32..).zip(&set.representations);
         let mut keys: Vec<(u64, RepresentationKey)> = all
             .map(|(place, representation)| (representation.bandwidth_bps, key(place)))
-            .filter(|(_, key)| !track.trouble.failed.contains(key))
-            .filter(|(_, key)| self.excluded.get(key).is_none_or(|until| *until <= self.now))
+            .filter(|(_, key)| !track.trouble().is_some_and(|trouble| trouble.failed.contains(key)))
+            .filter(|(_, key)| self.excluded.get(key).is_none_or(|until| *until < Timestamp::MAX))
             .collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// The usable representations that the user's wishes and the size of the picture allow.
+    /// The usable representations that the user's wishes and the size of the picture allow. Where none of
+    /// those that the wishes allow is usable, what failed with other segments is tried again: wishes hold
+    /// for as long as anything can fulfil them.
     pub(super) fn eligible(&self, track: &Track, period: u32) -> Eligible {
-        let usable = self.usable(track, period);
+        let untried = self.untried(track, period);
+        let trusted = |keys: Vec<RepresentationKey>| {
+            let usable: Vec<RepresentationKey> =
+                keys.iter().copied().filter(|key| self.is_trusted(*key)).collect();
+            if usable.is_empty() { keys } else { usable }
+        };
         let Some(presentation) = self.presentation.as_ref() else { return Eligible::default() };
-        if track.kind != ContentType::Video || usable.len() < 2 {
-            return Eligible { keys: usable, capped: None };
+        if track.kind != ContentType::Video || untried.len() < 2 {
+            return Eligible { keys: trusted(untried), capped: None };
         }
         let height = |key: &RepresentationKey| presentation.representation(*key).map_or(0, |r| r.height);
         if let Some(lock) = self.config.lock_height {
-            let below = usable.iter().map(height).filter(|h| *h <= lock).max();
-            let wanted = below.or_else(|| usable.iter().map(height).min());
-            let keys = usable.into_iter().filter(|key| Some(height(key)) == wanted).collect();
-            return Eligible { keys, capped: Some(Reason::User) };
+            let below = untried.iter().map(height).filter(|h| *h <= lock).max();
+            let wanted = below.or_else(|| untried.iter().map(height).min());
+            let keys = untried.into_iter().filter(|key| Some(height(key)) == wanted).collect();
+            return Eligible { keys: trusted(keys), capped: Some(Reason::User) };
         }
         let (min, max) = (self.config.min_height, self.config.max_height);
         let within = |key: &&RepresentationKey| height(key) == 0 || (min..=max).contains(&height(key));
-        let mut keys: Vec<RepresentationKey> = usable.iter().filter(within).copied().collect();
+        let mut keys: Vec<RepresentationKey> = untried.iter().filter(within).copied().collect();
         if keys.is_empty() {
             // Nothing lies between the limits: the nearest below, else the nearest above.
-            let below = usable.iter().map(height).filter(|h| *h <= max).max();
-            let wanted = below.or_else(|| usable.iter().map(height).min());
-            keys = usable.iter().filter(|key| Some(height(key)) == wanted).copied().collect();
+            let below = untried.iter().map(height).filter(|h| *h <= max).max();
+            let wanted = below.or_else(|| untried.iter().map(height).min());
+            keys = untried.iter().filter(|key| Some(height(key)) == wanted).copied().collect();
         }
-        let mut capped = (keys.last() != usable.last()).then_some(Reason::User);
+        let mut capped = (keys.last() != untried.last()).then_some(Reason::User);
+        keys = trusted(keys);
         // A few segments must fit into the byte budget, or every one would be a stall.
         let length = self.usual_length(presentation, track);
         let fits = |key: &RepresentationKey| {
@@ -104,7 +124,7 @@ impl Session {
             return Chosen::Nothing;
         }
         if let Some(key) = track.forced.filter(|key| eligible.keys.contains(key)) {
-            let again = track.trouble.malformed.contains(&key);
+            let again = track.trouble().is_some_and(|trouble| trouble.malformed.contains(&key));
             let reason = if again { Reason::Failure } else { Reason::Abandon };
             return Chosen::Take { key, reason, values: Vec::new() };
         }

@@ -19,6 +19,8 @@ const QUEUED_PATIENCE: Duration = Duration::from_millis(500);
 const READY_TOLERANCE: Duration = Duration::from_secs(2);
 /// The last moment of the timeline to which one can seek lies this far before its end.
 const END_MARGIN: Duration = Duration::from_millis(100);
+/// Shorter holes are not worth a leap.
+const LEAST_LEAP: Duration = Duration::from_millis(250);
 /// Rates are kept in thousandths.
 const NORMAL: u32 = 1000;
 
@@ -105,6 +107,10 @@ impl Clock {
         self.seeking.is_some()
     }
 
+    fn is_paused_midway(&self) -> bool {
+        self.paused && self.started
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -146,10 +152,15 @@ impl Session {
             return;
         }
         self.finish_seek();
+        self.leap_holes(&active);
         let position = self.position(self.now);
         let need = if self.clock.started && !self.clock.is_seeking() { RESUME_AHEAD } else { START_AHEAD };
         if !self.clock.run {
-            let ready = active.iter().all(|place| self.tracks[*place].is_ready(position, need));
+            let tracks = || active.iter().map(|place| &self.tracks[*place]);
+            // Holes alone are nothing to play.
+            let ready = tracks().all(|track| track.is_ready(position, need))
+                && (tracks().any(|track| track.buffer.segments_ahead(position) > 0)
+                    || tracks().all(|track| track.complete));
             if ready && !self.clock.paused {
                 self.start_clock(position);
             } else if !self.clock.paused && self.clock.started && !self.clock.is_seeking() {
@@ -170,6 +181,26 @@ impl Session {
             } else if let Some(left) = self.clock.time_until(dry.since(position)) {
                 self.wake(self.now + left);
             }
+        }
+    }
+
+    /// Leaps to the end of a hole that all tracks share, once all are queued there: before the clock starts,
+    /// and over periods that have nothing to play.
+    fn leap_holes(&mut self, active: &[usize]) {
+        if self.clock.is_seeking() || self.clock.is_paused_midway() {
+            return;
+        }
+        let position = self.position(self.now);
+        let Some(presentation) = self.presentation.as_ref() else { return };
+        let period = period_at(presentation, position);
+        let open = || active.iter().map(|place| &self.tracks[*place]).filter(|track| !track.ended);
+        if self.clock.run && open().any(|track| track.set(period).is_some()) {
+            return;
+        }
+        let ends: Option<Vec<MediaTime>> = open().map(|track| track.buffer.hole_end(position)).collect();
+        let Some(to) = ends.and_then(|ends| ends.into_iter().min()) else { return };
+        if to > position + LEAST_LEAP && open().all(|track| track.buffer.contains(to)) {
+            self.begin_seek(to);
         }
     }
 
@@ -272,6 +303,9 @@ impl Session {
     }
 
     pub(super) fn end_playback(&mut self) {
+        if let Some(error) = self.ending.take() {
+            return self.fail(error);
+        }
         self.end_stall();
         let position = self.position(self.now);
         self.order_clock(false);
@@ -284,6 +318,17 @@ impl Session {
             self.presentation.as_ref().and_then(|p| p.periods.first()).map_or(MediaTime::ZERO, |p| p.start);
         let end = self.timeline_end().map_or(MediaTime::MAX, |end| (end - END_MARGIN).max(start));
         time.clamp(start, end)
+    }
+
+    /// `time`, or the next start of a period in which something is played, if any follows.
+    fn playable_from(&self, time: MediaTime) -> MediaTime {
+        let Some(presentation) = self.presentation.as_ref() else { return time };
+        let tracks = || self.tracks.iter().filter(|track| !track.dropped);
+        let has_some = |period: &u32| tracks().any(|track| track.set(*period).is_some());
+        let count = u32::try_from(presentation.periods.len()).unwrap_or(u32::MAX);
+        let next = (period_at(presentation, time)..count).find(has_some);
+        let start = next.and_then(|next| presentation.periods.get(next as usize)).map(|period| period.start);
+        start.map_or(time, |start| start.max(time))
     }
 
     pub(super) fn seek(&mut self, to: MediaTime) {
@@ -302,7 +347,7 @@ impl Session {
     }
 
     fn begin_seek(&mut self, to: MediaTime) {
-        let to = self.clamp_to_timeline(to);
+        let to = self.playable_from(self.clamp_to_timeline(to));
         let from = self.position(self.now);
         let holds = |track: &crate::track::Track| track.dropped || track.buffer.contains(to);
         let buffered = !self.tracks.is_empty() && self.tracks.iter().all(holds);
@@ -310,6 +355,8 @@ impl Session {
         self.report(Event::SeekStart { from, to, buffered });
         if !buffered {
             self.order_clock(false);
+            // Elsewhere it may go on.
+            self.ending = None;
             let period = self.presentation.as_ref().map_or(0, |p| period_at(p, to));
             for place in 0..self.tracks.len() {
                 self.empty_track(place);

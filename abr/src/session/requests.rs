@@ -39,6 +39,8 @@ pub(super) struct Job {
     tried: Vec<u32>,
     /// How often all locations were tried.
     rounds: u32,
+    /// Whether an empty body or a page came, and the same location was asked again.
+    doubted: bool,
     pub(super) state: State,
 }
 
@@ -66,7 +68,15 @@ pub(super) struct Request {
 
 impl Job {
     pub(super) fn new(resource: Resource, priority: u8, due: Timestamp) -> Self {
-        Self { resource, priority, attempts: 0, tried: Vec::new(), rounds: 0, state: State::Due(due) }
+        Self {
+            resource,
+            priority,
+            attempts: 0,
+            tried: Vec::new(),
+            rounds: 0,
+            doubted: false,
+            state: State::Due(due),
+        }
     }
 }
 
@@ -264,6 +274,13 @@ impl Session {
             Class::Place | Class::Broken | Class::Final => self.locations.cancelled(location),
         }
         let Some(job) = self.jobs.get_mut(&owner) else { return };
+        let is_strange = failure.kind == FailureKind::WrongContent && owner != Owner::Presentation;
+        if is_strange && !job.doubted {
+            // A cache or proxy may have slipped: once more at the same place.
+            job.doubted = true;
+            job.state = State::Due(now);
+            return self.warn_recoverable(retry::code(failure.kind, false), &failure.detail);
+        }
         job.tried.push(location);
         let most = if owner == Owner::Presentation { retry::MANIFEST_ATTEMPTS } else { retry::ATTEMPTS };
         // A request that hangs costs seconds: go elsewhere at once.

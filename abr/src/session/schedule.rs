@@ -4,7 +4,7 @@ use super::Session;
 use super::choice::Chosen;
 use super::requests::{EXCLUSION, Job, Owner};
 use crate::buffer::Entry;
-use crate::error::{Error, Severity};
+use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resource, Transfer};
 use crate::retry::{self, Class};
@@ -15,9 +15,10 @@ use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
 const STEPS: usize = 64;
-/// Segments skipped in a row after which a track is given up, later and before any was had.
-const MOST_GAPS: (u32, u32) = (3, 1);
-/// Most rounds in vain, and longest time, before playback began, when nothing can be reached.
+/// So many segments in a row that fail in every representation are no holes: the track is given up.
+const MOST_GAPS: u32 = 5;
+/// Most rounds in vain when nothing can be reached, and longest time with nothing but failures, before
+/// playback began.
 const FIRST_ROUNDS: u32 = 8;
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest pause between rounds during an outage, so that playback resumes soon after it.
@@ -29,8 +30,23 @@ const INDEX_AHEAD: Duration = Duration::from_secs(8);
 /// How soon to look again when the byte budget is full.
 const BUDGET_CHECK: Duration = Duration::from_millis(500);
 
+/// What a failure says about its representation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Perhaps nothing: one segment could not be had.
+    Segment,
+    /// What all of its segments need could not be had.
+    Representation,
+}
+
 impl Session {
     pub(super) fn schedule(&mut self) {
+        if self.ending.is_some() {
+            for track in &mut self.tracks {
+                track.complete = true;
+            }
+            return;
+        }
         if self.presentation.is_none() {
             let now = self.now;
             self.jobs.entry(Owner::Presentation).or_insert_with(|| Job::new(Resource::Presentation, 0, now));
@@ -118,6 +134,10 @@ impl Session {
     fn has_room(&mut self, place: usize) -> bool {
         let track = &self.tracks[place];
         let Some((key, segment)) = self.peek(place) else { return true };
+        // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
+        if track.loaded.is_empty() && track.buffer.ends_in_hole() {
+            return true;
+        }
         let length = segment.duration();
         let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
         if let Some(other) = other {
@@ -283,10 +303,15 @@ impl Session {
         }
         let from = track.cursor.time;
         let empty = track.set(period).is_none();
+        let (kind, carried) = (track.kind, track.kind == ContentType::Audio && self.is_muxed(period));
         let track = &mut self.tracks[place];
         if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
             track.buffer.push(Entry { start: from, end, content: None });
+            if empty && !carried {
+                self.report(Event::Gap { track: kind, from, to: end });
+            }
         }
+        let track = &mut self.tracks[place];
         match next {
             Some(start) => {
                 let time = start.max(from);
@@ -316,17 +341,18 @@ impl Session {
         let Some(place) = self.place_of(kind) else { return };
         let Some(fetching) = self.tracks[place].fetching.take() else { return };
         self.tracks[place].cursor = fetching.before;
-        self.blame(place, fetching.key, failure);
+        self.blame(place, fetching.key, retry::code(failure.kind, false), failure, Fault::Segment);
     }
 
     pub(super) fn init_failed(&mut self, key: RepresentationKey, failure: Failure) {
+        let code = retry::code(failure.kind, false);
         for place in 0..self.tracks.len() {
             let track = &self.tracks[place];
             let first =
                 track.loaded.iter().map(|loaded| &loaded.what).chain(&track.fetching).find(|f| f.key == key);
             if let Some(before) = first.map(|first| first.before) {
                 self.rewind(place, before);
-                self.blame(place, key, failure.clone());
+                self.blame(place, key, code, failure.clone(), Fault::Representation);
             }
         }
     }
@@ -334,13 +360,23 @@ impl Session {
     pub(super) fn representation_failed(&mut self, key: RepresentationKey, failure: Failure) {
         let place = self.tracks.iter().position(|track| track.set(key.period) == Some(key.adaptation_set));
         match place {
-            Some(place) => self.blame(place, key, failure),
+            Some(place) => {
+                self.blame(place, key, retry::code(failure.kind, false), failure, Fault::Representation)
+            }
             None => self.exclude(key, EXCLUSION),
         }
     }
 
-    /// Notes that a representation cannot be had here, so that another is tried.
-    pub(super) fn blame(&mut self, place: usize, key: RepresentationKey, failure: Failure) {
+    /// Notes that a representation cannot be had here, so that another is tried. `code` is what users see if
+    /// nothing helps.
+    pub(super) fn blame(
+        &mut self,
+        place: usize,
+        key: RepresentationKey,
+        code: Code,
+        failure: Failure,
+        fault: Fault,
+    ) {
         let outage = retry::is_outage(failure.kind);
         if !outage {
             if retry::class(failure.kind) == Class::Final {
@@ -351,18 +387,49 @@ impl Session {
         }
         let now = self.now;
         let track = &mut self.tracks[place];
+        let trouble = track.troubles.entry(track.loaded_end()).or_default();
+        trouble.missing |= !outage;
+        if !trouble.failed.contains(&key) {
+            trouble.failed.push(key);
+        }
+        if fault == Fault::Segment && !outage && !trouble.suspects.contains(&key) {
+            trouble.suspects.push(key);
+            let strikes = self.strikes.entry(key).or_default();
+            *strikes = strikes.saturating_add(1);
+        }
         track.because = Some(Reason::Failure);
         track.forced = None;
         track.awaited = None;
-        track.trouble.since.get_or_insert(now);
-        track.trouble.missing |= !outage;
-        if !track.trouble.failed.contains(&key) {
-            track.trouble.failed.push(key);
-        }
-        let code = retry::code(failure.kind, false);
+        track.failing_since.get_or_insert(now);
         let message = format!("{}; trying another representation", failure.detail);
-        track.trouble.last = Some((failure.kind, failure.detail));
+        track.failure = Some((code, failure.detail));
         self.report(Event::Error(Error::new(Severity::Recoverable, code, message)));
+    }
+
+    /// The segment of a track that starts at `time` is in the queue, from `key`.
+    pub(super) fn segment_had(&mut self, place: usize, key: RepresentationKey, time: MediaTime) {
+        let track = &mut self.tracks[place];
+        let later = track.troubles.split_off(&time);
+        let settled = std::mem::replace(&mut track.troubles, later);
+        let here = track.troubles.remove(&time);
+        if track.troubles.is_empty() {
+            track.forget_troubles();
+        }
+        self.strikes.remove(&key);
+        for trouble in settled.into_values().chain(here) {
+            // What failed in several representations is the segment's fault, unless they go on like that.
+            if trouble.suspects.len() > 1 {
+                let first = |key: &RepresentationKey| self.strikes.get(key).is_none_or(|n| *n < 2);
+                let cleared: Vec<RepresentationKey> = trouble.suspects.into_iter().filter(first).collect();
+                self.clear(&cleared);
+            }
+        }
+    }
+
+    /// Lifts the exclusions of representations whose failure was not their own.
+    fn clear(&mut self, keys: &[RepresentationKey]) {
+        self.excluded.retain(|key, until| *until == Timestamp::MAX || !keys.contains(key));
+        self.strikes.retain(|key, _| !keys.contains(key));
     }
 
     fn exclude(&mut self, key: RepresentationKey, span: Duration) {
@@ -374,7 +441,7 @@ impl Session {
     /// No representation of a track may be used. Waits, skips the segment, uses another set, or gives the
     /// track up. `true` when the track can go on at once.
     fn nothing_left(&mut self, place: usize) -> bool {
-        let trouble = self.tracks[place].trouble.clone();
+        let trouble = self.tracks[place].trouble().cloned().unwrap_or_default();
         if !trouble.failed.is_empty() && !trouble.missing {
             return self.wait_for_network(place, &trouble);
         }
@@ -386,7 +453,7 @@ impl Session {
             if other.is_some() && other != self.tracks[place].set(period as u32) {
                 let track = &mut self.tracks[place];
                 track.sets = sets;
-                track.trouble = Trouble::default();
+                track.forget_troubles();
                 track.last = None;
                 track.cursor.after = None;
                 return true;
@@ -407,7 +474,7 @@ impl Session {
 
     fn wait_for_network(&mut self, place: usize, trouble: &Trouble) -> bool {
         let rounds = trouble.rounds + 1;
-        let waited = trouble.since.map_or(Duration::ZERO, |since| self.now.since(since));
+        let waited = self.failing_for(place);
         let hopeless = if self.clock.has_started() {
             self.clock.dry_for(self.now) >= self.config.reconnect
         } else {
@@ -420,10 +487,16 @@ impl Session {
         let delay = self.backoff.delay(rounds.saturating_add(1), None).min(OUTAGE_DELAY);
         let until = self.now + delay.max(Duration::from_millis(50));
         let track = &mut self.tracks[place];
-        track.trouble.rounds = rounds;
-        track.trouble.failed.clear();
+        let trouble = track.troubles.entry(track.loaded_end()).or_default();
+        trouble.rounds = rounds;
+        trouble.failed.clear();
         track.hold_until = until;
         true
+    }
+
+    /// How long a track has had nothing but failures.
+    fn failing_for(&self, place: usize) -> Duration {
+        self.tracks[place].failing_since.map_or(Duration::ZERO, |since| self.now.since(since))
     }
 
     /// Leaves out a segment that cannot be had. `true` when that was done.
@@ -433,34 +506,33 @@ impl Session {
             return false;
         }
         let end = self.presentation.as_ref().and_then(|p| period_end(p, track.cursor.period));
-        let failed = std::mem::take(&mut self.tracks[place].trouble.failed);
+        let waited = self.failing_for(place);
         let track = &mut self.tracks[place];
         if !segment.gap {
             track.gaps += 1;
-            let most = if track.appended_any { MOST_GAPS.0 } else { MOST_GAPS.1 };
-            if track.gaps > most {
+            let in_vain = !track.appended_any && waited >= FIRST_PATIENCE;
+            if track.gaps >= MOST_GAPS || in_vain {
                 self.give_up_track(place);
                 return false;
             }
         }
         let from = track.cursor.time;
-        track.trouble = Trouble { last: track.trouble.last.take(), ..Trouble::default() };
+        let trouble = track.troubles.remove(&from).unwrap_or_default();
         track.advance(key, segment, end);
         let to = track.cursor.time;
         track.buffer.push(Entry { start: from, end: to, content: None });
         let kind = track.kind;
         // What failed for this one segment may work for the next.
-        self.excluded.retain(|key, until| *until == Timestamp::MAX || !failed.contains(key));
+        self.clear(&trouble.suspects);
         self.report(Event::Gap { track: kind, from, to });
         true
     }
 
     /// Ends a track that cannot be played; without it, video or the only track, playback ends.
     fn give_up_track(&mut self, place: usize) {
-        let (code, detail) = match &self.tracks[place].trouble.last {
-            Some((kind, detail)) => (retry::code(*kind, false), detail.clone()),
-            None => (crate::error::Code::NothingPlayable, "no representation can be used".to_owned()),
-        };
+        let failure = self.tracks[place].failure.clone();
+        let (code, detail) =
+            failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;
         let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
         if kind == ContentType::Audio && others {
@@ -468,7 +540,25 @@ impl Session {
             self.report(Event::Error(Error::new(Severity::Warning, code, message)));
             self.close_track(place);
         } else {
-            self.fail(Error::new(Severity::Fatal, code, detail));
+            self.end_with(place, Error::new(Severity::Fatal, code, detail));
+        }
+    }
+
+    /// Ends the session because a track cannot go on, after what it has has been played.
+    fn end_with(&mut self, place: usize, error: Error) {
+        let track = &self.tracks[place];
+        let queued = track.buffer.segments_ahead(self.position(self.now)) > 0;
+        if !queued && track.loaded.is_empty() && track.appending.is_none() {
+            return self.fail(error);
+        }
+        self.ending = Some(error);
+        for place in 0..self.tracks.len() {
+            let kind = self.tracks[place].kind;
+            self.cancel(Owner::Segment(kind));
+            let track = &mut self.tracks[place];
+            track.fetching = None;
+            track.complete = true;
+            track.buffer.trim();
         }
     }
 

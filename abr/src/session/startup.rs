@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Whether the video of a period brings its sound along.
-    fn is_muxed(&self, period: u32) -> bool {
+    pub(super) fn is_muxed(&self, period: u32) -> bool {
         let video = self.track(ContentType::Video).and_then(|track| track.set(period));
         video.is_some_and(|adaptation_set| {
             let key = RepresentationKey { period, adaptation_set, representation: 0 };

@@ -34,6 +34,8 @@ pub enum Fate {
         /// See [`AppendFailure::malformed`](crate::protocol::AppendFailure::malformed).
         malformed: bool,
     },
+    /// It arrives, but the pipeline has no key for it.
+    Encrypted,
 }
 
 /// Answers requests.

@@ -3,6 +3,7 @@
 use super::link::{Link, Transfers};
 use super::origin::{Answer, Fate, Origin};
 use super::pipeline::NullPipeline;
+use crate::error::Code;
 use crate::presentation::Presentation;
 use crate::protocol::{
     AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource, Transfer,
@@ -77,7 +78,8 @@ struct World<'a> {
     origin: &'a mut dyn Origin,
     transfers: Transfers,
     active: BTreeMap<FetchId, Active>,
-    refused: BTreeMap<FetchId, bool>,
+    /// Whether what the pipeline will refuse is malformed, and with which code.
+    refused: BTreeMap<FetchId, (bool, Option<Code>)>,
     /// Segments held for an append.
     held: BTreeSet<FetchId>,
     pipeline: NullPipeline,
@@ -174,9 +176,9 @@ impl World<'_> {
                 if !self.held.remove(&id) {
                     self.violations.push(format!("append of {id:?}, which is not held"));
                 }
-                if let Some(malformed) = self.refused.remove(&id) {
+                if let Some((malformed, code)) = self.refused.remove(&id) {
                     let detail = "refused by the origin's plan".to_owned();
-                    let failure = AppendFailure { malformed, detail };
+                    let failure = AppendFailure { malformed, code, detail };
                     self.facts.push_back(Input::AppendFailed { id, failure });
                 } else {
                     self.pipeline.append(now, track, segment.start, segment.end);
@@ -212,7 +214,7 @@ impl World<'_> {
         let bytes = match answer.fate {
             Fate::Fails(_, after) | Fate::Stands(after) => after,
             Fate::Cached => 0,
-            Fate::Whole | Fate::Refused { .. } => answer.bytes,
+            Fate::Whole | Fate::Refused { .. } | Fate::Encrypted => answer.bytes,
         };
         self.transfers.start(id, bytes, answer.delay);
         if matches!(answer.fate, Fate::Stands(_)) {
@@ -302,7 +304,10 @@ impl World<'_> {
         match active.answer.fate {
             Fate::Fails(kind, _) => return self.facts.push_back(failed(id, transfer, kind)),
             Fate::Refused { malformed } => {
-                self.refused.insert(id, malformed);
+                self.refused.insert(id, (malformed, None));
+            }
+            Fate::Encrypted => {
+                self.refused.insert(id, (false, Some(Code::MissingKey)));
             }
             Fate::Whole | Fate::Stands(_) | Fate::Cached => {}
         }

@@ -6,6 +6,7 @@ use abr::protocol::{Event, FailureKind, Fetch, Input, Output, Resource};
 use abr::segments::Segment;
 use abr::session::Config;
 use abr::sim::origin::{Answer, Fate, failing, whole};
+use abr::time::MediaTime;
 use std::time::Duration;
 
 /// The segment that a request is for.
@@ -54,7 +55,8 @@ fn a_segment_missing_in_one_rung_comes_from_another() {
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
         assert_eq!(play.appends(ContentType::Video).len(), 15);
-        assert!(play.fetches().filter(|(_, f)| is_video(f, 6)).count() <= 4);
+        let most = if kind == FailureKind::WrongContent { 7 } else { 4 };
+        assert!(play.fetches().filter(|(_, f)| is_video(f, 6)).count() <= most, "{kind:?}");
     }
 }
 
@@ -80,6 +82,162 @@ fn a_segment_missing_everywhere_is_skipped() {
         assert!(attempts <= 18, "{kind:?}: {attempts}");
         assert_eq!(play.rungs().last(), Some(&5), "{kind:?}: excluded rungs come back");
     }
+}
+
+/// The last video segment before the hole is still on its way to the queue when the next one fails.
+#[test]
+fn one_bad_segment_condemns_no_representation() {
+    for kind in [
+        FailureKind::Status(404),
+        FailureKind::Status(403),
+        FailureKind::Redirects,
+        FailureKind::Forbidden,
+        FailureKind::WrongContent,
+    ] {
+        for (kbps, number) in [(1_000_000, 4), (1_000_000, 1), (2_000, 4), (2_000, 1), (6_000, 15)] {
+            let play = play_against(
+                plain(),
+                constant(kbps),
+                but(|fetch| is_video(fetch, number).then_some(Fate::Fails(kind, 0))),
+            );
+            play.assert_ended();
+            assert_eq!(gaps(&play), 1, "{kind:?} {kbps} {number}");
+            assert_eq!(play.appends(ContentType::Video).len(), 14, "{kind:?} {kbps} {number}");
+            let most = if kind == FailureKind::WrongContent { 12 } else { 6 };
+            assert_eq!(play.fetches().filter(|(_, f)| is_video(f, number)).count(), most, "{kind:?}");
+            let failed = play.inputs.iter().filter(|(_, i)| matches!(i, Input::FetchFailed { .. })).count();
+            assert_eq!(failed, most, "{kind:?} {kbps} {number}");
+        }
+    }
+}
+
+#[test]
+fn strange_answers_are_asked_for_once_more_at_the_same_place() {
+    let play = play_against(
+        two_hosts(),
+        constant(6000),
+        but(|fetch| {
+            (is_video(fetch, 6) && fetch.attempt == 0).then_some(Fate::Fails(FailureKind::WrongContent, 0))
+        }),
+    );
+    play.assert_ended();
+    assert_eq!(gaps(&play), 0);
+    let asked: Vec<u32> = play.fetches().filter(|(_, f)| is_video(f, 6)).map(|(_, f)| f.location).collect();
+    assert_eq!(asked, [0, 0]);
+}
+
+#[test]
+fn a_title_without_segments_ends_with_the_reason() {
+    let cases = [
+        (FailureKind::Status(404), 2004),
+        (FailureKind::Redirects, 2009),
+        (FailureKind::WrongContent, 2008),
+        (FailureKind::Forbidden, 2006),
+    ];
+    for (kind, code) in cases {
+        let play = play_against(
+            plain(),
+            constant(6000),
+            but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(kind, 0))),
+        );
+        assert_eq!(play.fatal(), code);
+        assert!(play.now < at(15_000), "{kind:?}: {:?}", play.now);
+        let video =
+            play.fetches().filter(|(_, f)| segment(f).is_some_and(|(key, _)| key.adaptation_set == 0));
+        assert!(video.count() <= 5 * 6 * 2, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_queued_is_played_before_a_fatal_error() {
+    let play = play_against(
+        plain(),
+        constant(20_000),
+        but(|fetch| {
+            let (_, segment) = segment(fetch)?;
+            (segment.number > 5).then_some(Fate::Fails(FailureKind::Status(404), 0))
+        }),
+    );
+    assert_eq!(play.fatal(), 2004);
+    assert_eq!(play.appends(ContentType::Video).len(), 5);
+    assert!(play.now >= at(19_900) && play.now < at(25_000), "{:?}", play.now);
+    assert_eq!(play.summary.stalls, 0);
+}
+
+fn gap_spans(play: &Play, kind: ContentType) -> Vec<(MediaTime, MediaTime)> {
+    let gaps = play.events().filter_map(|(_, event)| match event {
+        Event::Gap { track, from, to } if *track == kind => Some((*from, *to)),
+        _ => None,
+    });
+    gaps.collect()
+}
+
+#[test]
+fn a_period_without_video_is_heard() {
+    let presentation = title(vec![
+        period(0, 20, vec![video(0, 20), audio(0, 20)]),
+        period(20, 40, vec![audio(20, 40)]),
+        period(60, 20, vec![video(60, 20), audio(60, 20)]),
+    ]);
+    let play = play(presentation, constant(6000));
+    play.assert_ended();
+    assert_eq!(gap_spans(&play, ContentType::Video), [(ms(20_000), ms(60_000))]);
+    assert_eq!(gap_spans(&play, ContentType::Audio), []);
+    assert_eq!(play.appends(ContentType::Audio).len(), 20);
+    assert_eq!(play.appends(ContentType::Video).len(), 10);
+    assert_eq!(play.summary.stalls, 0);
+    assert!(play.now >= at(80_000), "{:?}", play.now);
+}
+
+#[test]
+fn periods_with_nothing_to_play_are_leapt_over() {
+    for empty in 0..3 {
+        let both = |place: u64| {
+            if place == empty { vec![] } else { vec![video(20 * place, 20), audio(20 * place, 20)] }
+        };
+        let presentation = title((0..3).map(|place| period(20 * place, 20, both(place))).collect());
+        let play = play(presentation, constant(6000));
+        play.assert_ended();
+        let span = (ms(20_000 * empty as i64), ms(20_000 * empty as i64 + 20_000));
+        assert_eq!(gap_spans(&play, ContentType::Video), [span]);
+        assert_eq!(gap_spans(&play, ContentType::Audio), [span]);
+        assert_eq!(play.appends(ContentType::Video).len(), 10, "{empty}");
+        assert!(play.now >= at(40_000) && play.now < at(44_000), "{empty}: {:?}", play.now);
+        assert_eq!(play.summary.stalls, 0, "{empty}");
+    }
+}
+
+#[test]
+fn wishes_hold_after_failures() {
+    let heights = |config: Config, fate: &dyn Fn(&Fetch) -> Option<Fate>| {
+        let mut origin = but(fate);
+        let play = scenario(Scenario { config, origin: &mut origin, ..scenario_of(plain(), constant(9000)) });
+        play.assert_ended();
+        assert_eq!(gaps(&play), 0);
+        play.rungs().into_iter().map(|rung| LADDER[rung as usize].1).collect::<Vec<u32>>()
+    };
+    let missing = |fetch: &Fetch, heights: &[u32], numbers: &[u64]| {
+        let (key, segment) = segment(fetch).filter(|(key, _)| key.adaptation_set == 0)?;
+        let height = LADDER[key.representation as usize].1;
+        (heights.contains(&height) && numbers.contains(&segment.number))
+            .then_some(Fate::Fails(FailureKind::Status(404), 0))
+    };
+    let between = Config { min_height: 360, max_height: 480, ..Config::default() };
+    let shown = heights(between.clone(), &|fetch| missing(fetch, &[480], &[4]));
+    assert!(shown.iter().all(|height| [360, 480].contains(height)), "{shown:?}");
+    // Neither is there for segment 4, and each of them fails once more.
+    let shown = heights(between, &|fetch| {
+        missing(fetch, &[360, 480], &[4])
+            .or_else(|| missing(fetch, &[480], &[6]))
+            .or_else(|| missing(fetch, &[360], &[7]))
+    });
+    assert_eq!(shown[3], 240, "{shown:?}");
+    let others = shown.iter().enumerate().filter(|(place, _)| *place != 3);
+    assert!(others.clone().all(|(_, height)| [360, 480].contains(height)), "{shown:?}");
+    let locked = Config { lock_height: Some(720), ..Config::default() };
+    let shown = heights(locked, &|fetch| missing(fetch, &[720], &[4]));
+    assert_eq!(shown[3], 540, "{shown:?}");
+    assert!(shown.iter().enumerate().all(|(place, height)| place == 3 || *height == 720), "{shown:?}");
 }
 
 #[test]
@@ -302,8 +460,30 @@ fn an_unknown_codec_is_avoided_for_good() {
             (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
         }),
     );
-    assert_eq!(none.fatal(), 3003);
+    assert_eq!(none.fatal(), 4005);
     assert!(none.now < at(10_000), "{:?}", none.now);
+}
+
+#[test]
+fn encrypted_samples_need_a_key() {
+    let encrypted = |set: u32, from: u64| {
+        but(move |fetch| {
+            let (key, segment) = segment(fetch)?;
+            (key.adaptation_set == set && segment.number >= from).then_some(Fate::Encrypted)
+        })
+    };
+    let all = play_against(plain(), constant(6000), encrypted(0, 1));
+    assert_eq!(all.fatal(), 6004);
+    assert_eq!(all.segment_requests(ContentType::Video), 2, "one was asked for while one was refused");
+    // A clear beginning is played.
+    let later = play_against(plain(), constant(6000), encrypted(0, 4));
+    assert_eq!(later.fatal(), 6004);
+    assert!(later.now >= at(12_000), "{:?}", later.now);
+    // The same codecs in the clear are used.
+    let presentation = title(vec![period(0, 60, vec![video(0, 60), video(0, 60), audio(0, 60)])]);
+    let other = play_against(presentation, constant(6000), encrypted(0, 1));
+    other.assert_ended();
+    assert!(other.appends(ContentType::Video).iter().skip(1).all(|(key, _)| key.adaptation_set == 1));
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn input(step: &Step, fetches: &BTreeSet<FetchId>, appends: &BTreeSet<FetchId>) 
             Input::Appended { id: pick(appends, *at), start: *start, end: *end }
         }
         Step::Refused(at, malformed) => {
-            let failure = AppendFailure { malformed: *malformed, detail: "x".to_owned() };
+            let failure = AppendFailure { malformed: *malformed, code: None, detail: "x".to_owned() };
             Input::AppendFailed { id: pick(appends, *at), failure }
         }
         Step::Index(key, runs) => {

@@ -10,6 +10,7 @@ use crate::media::queue;
 use crate::media::sample::Sample;
 use crate::media::timing::{Mapped, Mapping, TimeMapper};
 use crate::pipeline::{Append, PipelineEvent};
+use abr::error::Code;
 use abr::presentation::ContentType;
 use abr::protocol::AppendFailure;
 use abr::time::MediaTime;
@@ -85,7 +86,7 @@ impl Intake {
         let outcome = match demuxed {
             Ok(_) if self.waiting.len() >= WAITING => {
                 let detail = "too many segments wait for their place on the timeline".to_owned();
-                Outcome::Failed(AppendFailure { malformed: false, detail })
+                Outcome::Failed(AppendFailure { malformed: false, code: None, detail })
             }
             Ok(demuxed) => self.go_on(
                 Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
@@ -182,6 +183,7 @@ fn queue_up(
         Some((start, end)) => Outcome::Queued(start, end),
         None => Outcome::Failed(AppendFailure {
             malformed: false,
+            code: None,
             detail: "the segment holds nothing that is played here".to_owned(),
         }),
     }
@@ -200,10 +202,15 @@ fn check_track(
     let mut before: Option<&Sample> = None;
     for sample in samples {
         if before.is_none_or(|before| !Arc::ptr_eq(&before.format, &sample.format)) {
-            let unusable = |detail: String| AppendFailure { malformed: false, detail };
-            decodable(sample).map_err(|missing| unusable(missing.to_string()))?;
+            let unusable = |code: Code, detail: String| {
+                Err(AppendFailure { malformed: false, code: Some(code), detail })
+            };
             if sample.format.protection.is_some() {
-                return Err(unusable("the segment is encrypted, and there is no key for it".to_owned()));
+                let detail = "the segment is encrypted, and there is no key for it".to_owned();
+                return unusable(Code::MissingKey, detail);
+            }
+            if let Err(missing) = decodable(sample) {
+                return unusable(Code::NothingPlayable, missing.to_string());
             }
         }
         before = Some(sample);

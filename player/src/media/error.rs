@@ -1,5 +1,6 @@
 //! What can be wrong with the bytes of a segment.
 
+use abr::error::Code;
 use abr::protocol::AppendFailure;
 
 /// Why a segment cannot be used.
@@ -48,6 +49,9 @@ pub enum MediaError {
     /// A well-formed segment that uses something that is not read here.
     #[error("not supported: {0}")]
     Unsupported(String),
+    /// Samples are encrypted in a way for which there are no keys here.
+    #[error("{0} is encrypted, and there is no key for it")]
+    Encrypted(&'static str),
     /// The segment holds no sample of the wanted track.
     #[error("the segment holds no sample of the wanted track")]
     Empty,
@@ -55,7 +59,12 @@ pub enum MediaError {
 
 impl From<MediaError> for AppendFailure {
     fn from(error: MediaError) -> Self {
-        let malformed = !matches!(error, MediaError::Unsupported(_) | MediaError::Picture { .. });
-        Self { malformed, detail: error.to_string() }
+        let code = match error {
+            MediaError::Encrypted(_) => Some(Code::MissingKey),
+            MediaError::Unsupported(_) => Some(Code::Unsupported),
+            MediaError::Picture { .. } => Some(Code::Format),
+            _ => None,
+        };
+        Self { malformed: code.is_none(), code, detail: error.to_string() }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn demux(data: &Bytes, wanted: Wanted) -> Result<Demuxed, MediaError>
     for packet in packet::Packets::new(data) {
         if let Some(stream) = streams.iter_mut().find(|stream| stream.pid == packet.pid) {
             if packet.scrambled {
-                return Err(MediaError::Unsupported("a scrambled transport stream".into()));
+                return Err(MediaError::Encrypted("the transport stream"));
             }
             stream.take(&packet);
         }
