@@ -303,11 +303,14 @@ impl Session {
         }
         let from = track.cursor.time;
         let empty = track.set(period).is_none();
-        let (kind, carried) = (track.kind, track.kind == ContentType::Audio && self.is_muxed(period));
+        let kind = track.kind;
+        // A period without sound may be meant so; one without pictures, or without anything, is a loss.
+        let bare = presentation.periods.get(period as usize).is_none_or(|p| p.adaptation_sets.is_empty());
+        let lost = empty && (kind == ContentType::Video || bare);
         let track = &mut self.tracks[place];
         if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
             track.buffer.push(Entry { start: from, end, content: None });
-            if empty && !carried {
+            if lost {
                 self.report(Event::Gap { track: kind, from, to: end });
             }
         }

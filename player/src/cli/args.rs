@@ -140,6 +140,9 @@ pub struct Play {
     /// Never a rendition higher than this.
     #[arg(long, value_name = "HEIGHT", default_value_t = u32::MAX, hide_default_value = true)]
     pub max_height: u32,
+    /// A key for encrypted media, as 32 and 32 hexadecimal digits (repeatable).
+    #[arg(long, value_name = "KID:KEY")]
+    pub clearkey: Vec<String>,
     /// Preferred audio language (BCP 47).
     #[arg(long, value_name = "LANG")]
     pub audio: Option<String>,

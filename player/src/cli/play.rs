@@ -19,6 +19,8 @@ use abr::presentation::RepresentationKey;
 use abr::protocol::Phase;
 use abr::session::Config;
 use abr::time::MediaTime;
+use drm_stub::cdm::Cdm;
+use drm_stub::clearkey::{ClearKey, parse_pair};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -91,6 +93,7 @@ fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error
     let watch = play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at));
     let mut settings = decode::Options::new(AudioOutput::Silent, FrameOutput::Headless { frame_log, watch });
     settings.pacing = !play.no_pacing;
+    settings.cdm = cdm(play)?;
     let (pipeline, _) = pipeline(settings)?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
@@ -111,7 +114,9 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
     options.keep_open = true;
     options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
-    let (pipeline, frames) = pipeline(decode::Options::new(AudioOutput::Device, output))?;
+    let mut settings = decode::Options::new(AudioOutput::Device, output);
+    settings.cdm = cdm(play)?;
+    let (pipeline, frames) = pipeline(settings)?;
     let handle = driver::start(options, pipeline)?;
     let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
@@ -244,6 +249,18 @@ fn pipeline(options: decode::Options) -> Result<(Pipeline, Pictures), Error> {
     let handle = decode::start(options, sender)?;
     let pictures = Pictures { frames: Arc::clone(&handle.frames), clock: Arc::clone(&handle.clock) };
     Ok((Pipeline { send: Box::new(move |command| handle.send(command)), events }, pictures))
+}
+
+/// The built-in content decryption module with the keys that the user gave.
+fn cdm(play: &Play) -> Result<Box<dyn Cdm>, Error> {
+    let mut cdm = ClearKey::new();
+    for text in &play.clearkey {
+        // The text holds a key and is never repeated.
+        let (kid, key) =
+            parse_pair(text).map_err(|error| fatal(Code::Licence, format!("--clearkey: {error}.")))?;
+        cdm.give(kid, key);
+    }
+    Ok(Box::new(cdm))
 }
 
 /// A frame log that calls representations as the manifest does.

@@ -11,6 +11,7 @@ use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
 use abr::time::MediaTime;
+use drm_stub::cdm::Cdm;
 use gstreamer as gst;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -66,6 +67,7 @@ pub(super) struct Parts {
     pub(super) video: VideoTrack,
     pub(super) audio: AudioTrack,
     pub(super) pacing: bool,
+    pub(super) cdm: Box<dyn Cdm>,
 }
 
 impl Engine {
@@ -79,7 +81,7 @@ impl Engine {
             video: parts.video,
             audio: parts.audio,
             pacing: parts.pacing,
-            intake: Intake::new(),
+            intake: Intake::new(parts.cdm),
             active: Active::default(),
             placed: false,
             ready_is_due: true,

@@ -5,6 +5,7 @@
 use super::audio::{self, AudioTrack};
 use super::registry::{self, Missing};
 use super::video_track::VideoTrack;
+use crate::media::decrypt;
 use crate::media::demux::{Demuxed, Demuxer};
 use crate::media::queue;
 use crate::media::sample::Sample;
@@ -15,6 +16,7 @@ use abr::presentation::ContentType;
 use abr::protocol::AppendFailure;
 use abr::time::MediaTime;
 use bytes::Bytes;
+use drm_stub::cdm::Cdm;
 use std::sync::Arc;
 
 /// Appends that may wait at a time; a driver that orders more does not wait for answers.
@@ -34,6 +36,7 @@ pub(super) struct Intake {
     mapper: TimeMapper,
     waiting: Vec<Waiting>,
     sound_alone: bool,
+    cdm: Box<dyn Cdm>,
 }
 
 struct Waiting {
@@ -58,8 +61,15 @@ enum Outcome {
 }
 
 impl Intake {
-    pub(super) fn new() -> Self {
-        Self { demuxer: Demuxer::new(), mapper: TimeMapper::new(), waiting: Vec::new(), sound_alone: false }
+    /// Decrypts with the keys of `cdm`.
+    pub(super) fn new(cdm: Box<dyn Cdm>) -> Self {
+        Self {
+            demuxer: Demuxer::new(),
+            mapper: TimeMapper::new(),
+            waiting: Vec::new(),
+            sound_alone: false,
+            cdm,
+        }
     }
 
     /// Tells whether pictures are expected: sound then waits for the mapping of their time stamps.
@@ -88,10 +98,13 @@ impl Intake {
                 let detail = "too many segments wait for their place on the timeline".to_owned();
                 Outcome::Failed(AppendFailure { malformed: false, code: None, detail })
             }
-            Ok(demuxed) => self.go_on(
-                Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
-                tracks,
-            ),
+            Ok(mut demuxed) => match self.decrypt(&mut demuxed) {
+                Ok(()) => self.go_on(
+                    Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
+                    tracks,
+                ),
+                Err(failure) => Outcome::Failed(failure),
+            },
             Err(error) => Outcome::Failed(error.into()),
         };
         let mut answers = Vec::new();
@@ -100,6 +113,17 @@ impl Intake {
             answers.extend(self.retry(tracks));
         }
         answers
+    }
+
+    /// Makes encrypted samples clear.
+    fn decrypt(&self, demuxed: &mut Demuxed) -> Result<(), AppendFailure> {
+        let clear = decrypt::decrypt(&mut demuxed.video, &*self.cdm)
+            .and_then(|()| decrypt::decrypt(&mut demuxed.audio, &*self.cdm));
+        clear.map_err(|error| AppendFailure {
+            malformed: false,
+            code: Code::try_from(error.number()).ok(),
+            detail: error.to_string(),
+        })
     }
 
     /// Tries again what waits; the answers.
@@ -205,10 +229,6 @@ fn check_track(
             let unusable = |code: Code, detail: String| {
                 Err(AppendFailure { malformed: false, code: Some(code), detail })
             };
-            if sample.format.protection.is_some() {
-                let detail = "the segment is encrypted, and there is no key for it".to_owned();
-                return unusable(Code::MissingKey, detail);
-            }
             if let Err(missing) = decodable(sample) {
                 return unusable(Code::NothingPlayable, missing.to_string());
             }

@@ -29,6 +29,8 @@ pub use headless::Watch;
 use crate::pipeline::{PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
 use audio::AudioTrack;
+use drm_stub::cdm::Cdm;
+use drm_stub::clearkey::ClearKey;
 use engine::{Engine, Parts};
 use message::Message;
 use std::sync::{Arc, mpsc};
@@ -37,7 +39,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use video_track::VideoTrack;
 
 /// How a pipeline is to work.
-#[derive(Debug)]
 pub struct Options {
     /// Whether pictures wait for their time. Without pacing they are presented as fast as they are decoded,
     /// none is dropped, and the clock follows them.
@@ -50,12 +51,21 @@ pub struct Options {
     pub video_bytes: usize,
     /// Bytes that queued samples of the audio track may take.
     pub audio_bytes: usize,
+    /// Decrypts what is encrypted.
+    pub cdm: Box<dyn Cdm>,
 }
 
 impl Options {
-    /// With pacing and the usual budgets.
+    /// With pacing, the usual budgets and no keys.
     pub fn new(audio: AudioOutput, output: FrameOutput) -> Self {
-        Self { pacing: true, audio, output, video_bytes: 160 << 20, audio_bytes: 32 << 20 }
+        Self {
+            pacing: true,
+            audio,
+            output,
+            video_bytes: 160 << 20,
+            audio_bytes: 32 << 20,
+            cdm: Box::new(ClearKey::new()),
+        }
     }
 }
 
@@ -128,7 +138,7 @@ impl Drop for PipelineHandle {
 ///
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
-    let Options { pacing, audio, output, video_bytes, audio_bytes } = options;
+    let Options { pacing, audio, output, video_bytes, audio_bytes, cdm } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
         FrameOutput::Headless { frame_log, watch } => {
@@ -151,6 +161,7 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         video: VideoTrack::new(video_bytes, Arc::clone(&frames), mailbox.clone()),
         audio: AudioTrack::new(audio_bytes, pacing, audio, mailbox.clone()),
         pacing,
+        cdm,
     });
     spawn("sluice-engine", move || engine.run())?;
     if let Some((log, watch)) = log {
