@@ -164,7 +164,7 @@ fn check_segment(case: &Value, folder: &Path) -> Result<(), String> {
         }
         // An MP4 segment must also read as one; other plaintexts are told by their length and padding.
         (Ok(()), _) if case["starts_like_mp4"] == true => {
-            player::media::complete::check_complete(&data, Container::Mp4).map_err(|error| error.to_string())
+            player::net::complete::check(Container::Mp4, &data).map_err(|error| error.to_string())
         }
         (Ok(()), _) => Ok(()),
     }

@@ -4,10 +4,11 @@
 use abr::presentation::{Container, ContentType};
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use player::media::complete::check_complete;
+
 use player::media::demux::{Demuxed, Demuxer, RawTrack, TimeBase, Wanted};
 use player::media::error::MediaError;
 use player::media::sample::{Codec, StreamLayout};
+use player::net::complete::check;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -308,7 +309,7 @@ fn compare_segments(case: &Case) -> Result<(), String> {
     let mut demuxer = Demuxer::new();
     for (number, part) in segments["media"].as_array().ok_or("no segments")?.iter().enumerate() {
         let data = range(part);
-        check_complete(&data, Container::Mp4).map_err(|error| error.to_string())?;
+        check(Container::Mp4, &data).map_err(|error| error.to_string())?;
         let demuxed = demuxer
             .read(Container::Mp4, Some(&init), &data, Wanted::ALL)
             .map_err(|error| error.to_string())?;
@@ -338,7 +339,7 @@ fn damaged_inputs_end_quickly() {
             let containers =
                 [Container::Unknown, Container::Mp4, Container::Ts, Container::PackedAudio, Container::Webm];
             for container in containers {
-                let _ = check_complete(&data, container);
+                let _ = check(container, &data);
                 // By itself, behind a valid initialization segment, and as one for a valid segment.
                 for (init, media) in
                     [(None, &data), (valid.as_ref(), &data), (Some(&data), valid.as_ref().unwrap_or(&data))]

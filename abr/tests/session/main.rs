@@ -2,5 +2,6 @@
 
 mod failures;
 mod hostile;
+mod periods;
 mod playback;
 mod support;

@@ -11,6 +11,7 @@ use args::{Cli, Sub};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
 use std::process::ExitCode;
+use url::Url;
 
 /// What a program tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,24 +84,28 @@ fn fatal(code: Code, message: impl Into<String>) -> Error {
 }
 
 /// Reads what the user typed as an address: a URL, or the path of a file.
-fn address(text: &str) -> Result<url::Url, Error> {
-    match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
-        Ok(url) if url.scheme().len() > 1 && !std::path::Path::new(text).exists() => {
-            let scheme = url.scheme();
-            Err(fatal(
-                Code::Forbidden,
-                format!("'{scheme}:' addresses are not played; give an http(s) URL or a file."),
-            ))
-        }
-        _ => {
-            let path = std::path::absolute(text).ok().filter(|path| path.is_file());
-            let url = path.and_then(|path| url::Url::from_file_path(path).ok());
-            url.ok_or_else(|| {
-                fatal(Code::Unreachable, format!("'{text}' is neither a URL nor a file; check the spelling."))
-            })
-        }
+fn address(text: &str) -> Result<Url, Error> {
+    let known = |scheme: &str| matches!(scheme, "http" | "https" | "file");
+    let parsed = Url::parse(text);
+    if let Ok(url) = &parsed
+        && known(url.scheme())
+    {
+        return Ok(url.clone());
     }
+    let path = std::path::absolute(text).ok().filter(|path| path.is_file());
+    if let Some(url) = path.and_then(|path| Url::from_file_path(path).ok()) {
+        return Ok(url);
+    }
+    let scheme = parsed.as_ref().map(Url::scheme).ok().or(text.split_once("://").map(|(scheme, _)| scheme));
+    Err(match scheme.filter(|scheme| !known(scheme)) {
+        Some(scheme) => {
+            let text = format!("'{scheme}:' addresses are not played; give an http(s) URL or a file.");
+            fatal(Code::Forbidden, text)
+        }
+        None => {
+            fatal(Code::Unreachable, format!("'{text}' is neither a URL nor a file; check the spelling."))
+        }
+    })
 }
 
 #[cfg(test)]

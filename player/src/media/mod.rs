@@ -1,6 +1,6 @@
 //! Containers to samples with presentation times, and the queue they wait in.
 //!
-//! The way of a segment: [`complete`] says whether its bytes are whole, [`demux`] cuts it into samples with
+//! The way of a segment, which the network layer found to be whole: [`demux`] cuts it into samples with
 //! the time stamps of the container, [`timing`] maps those onto the presentation timeline, [`queue`] keeps
 //! them until a decoder asks. Sample bytes are slices of the segment wherever the container stores them in
 //! one piece.
@@ -13,7 +13,6 @@ mod isobmff;
 mod ts;
 mod webm;
 mod packed_audio;
-pub mod complete;
 pub mod demux;
 pub mod decrypt;
 pub mod timing;

@@ -114,15 +114,19 @@ fn boxes(body: &[u8]) -> Result<(), Incomplete> {
     Ok(())
 }
 
+/// Packets out of step here and there are for the demultiplexer to find its way through; a body that is
+/// mostly out of step is no transport stream.
 fn packets(body: &[u8]) -> Result<(), Incomplete> {
     let packets = body.chunks_exact(TS_PACKET);
     let over = packets.remainder().len();
-    for (place, packet) in packets.enumerate() {
-        if packet[0] != TS_SYNC {
-            return Err(Incomplete::Sync { at: place * TS_PACKET });
-        }
+    let total = packets.len();
+    let mut stray = packets.enumerate().filter(|(_, packet)| packet[0] != TS_SYNC).map(|(place, _)| place);
+    match stray.next() {
+        Some(first) if (stray.count() + 1) * 10 > total => Err(Incomplete::Sync { at: first * TS_PACKET }),
+        Some(_) => Ok(()),
+        None if over > 0 => Err(Incomplete::Packet { over }),
+        None => Ok(()),
     }
-    if over > 0 { Err(Incomplete::Packet { over }) } else { Ok(()) }
 }
 
 /// `N` bytes of `bytes` from `at`, when there are as many.

@@ -28,17 +28,6 @@ pub(super) fn is_transport_stream(data: &[u8]) -> bool {
     packet::find_sync(window).is_some_and(|at| at < packet::SIZE * 5 && at + packet::SIZE <= data.len())
 }
 
-/// Whether `data` is whole packets from its first byte on.
-///
-/// # Errors
-/// [`MediaError::Truncated`] when the last packet is cut off.
-pub(super) fn check_complete(data: &[u8]) -> Result<(), MediaError> {
-    match data.len() % packet::SIZE {
-        0 => Ok(()),
-        rest => Err(MediaError::Truncated { container: CONTAINER, missing: (packet::SIZE - rest) as u64 }),
-    }
-}
-
 /// Cuts a segment into samples.
 pub(super) fn demux(data: &Bytes, wanted: Wanted) -> Result<Demuxed, MediaError> {
     let malformed = |what| MediaError::Malformed { container: CONTAINER, at: 0, what };

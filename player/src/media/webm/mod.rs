@@ -51,14 +51,6 @@ impl Head {
     }
 }
 
-/// Whether all elements of a segment are there.
-///
-/// # Errors
-/// [`MediaError::Truncated`] and [`MediaError::Malformed`].
-pub(super) fn check_complete(data: &[u8]) -> Result<(), MediaError> {
-    Elements::flat(data).try_for_each(|element| element.map(|_| ()))
-}
-
 /// Cuts a segment (or a whole file) into samples.
 pub(super) fn demux(init: Option<&Bytes>, data: &Bytes, wanted: Wanted) -> Result<Demuxed, MediaError> {
     let mut head = Head::default();
