@@ -156,8 +156,7 @@ impl Player {
         let names = ["a", "b", "c", "d"];
         let name = move |key: RepresentationKey| names[key.representation as usize].to_owned();
         let frame_log = Some(FrameLog::new(Box::new(log.clone()), Instant::now(), Box::new(name)));
-        let options =
-            Options { pacing, ..Options::new(audio, FrameOutput::Headless { frame_log, watch: None }) };
+        let options = Options { pacing, ..Options::new(audio, FrameOutput::Headless { frame_log }) };
         let (sender, events) = unbounded_channel();
         let handle = start(options, sender).unwrap();
         Self { handle, events, seen: Vec::new(), log, appended: 0 }

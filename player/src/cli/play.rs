@@ -90,11 +90,7 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
 fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error> {
     let frame_log =
         play.frame_log.as_deref().map(|path| frame_log(path, options.names.clone())).transpose()?;
-    let watch = play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at));
-    let mut settings = decode::Options::new(AudioOutput::Silent, FrameOutput::Headless { frame_log, watch });
-    settings.pacing = !play.no_pacing;
-    settings.cdm = cdm(play)?;
-    let (pipeline, _) = pipeline(settings)?;
+    let (pipeline, _) = pipeline(play, AudioOutput::Silent, FrameOutput::Headless { frame_log })?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
     let ending = ending(handle);
@@ -106,7 +102,6 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
     let window = WindowOptions {
         title: driver::title(&options.url),
         fullscreen: play.fullscreen,
-        screenshot: play.screenshot.clone().map(|path| (path, MediaTime::ZERO + play.screenshot_at)),
         close_at_end: true,
         ..WindowOptions::default()
     };
@@ -114,9 +109,7 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
     options.keep_open = true;
     options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
-    let mut settings = decode::Options::new(AudioOutput::Device, output);
-    settings.cdm = cdm(play)?;
-    let (pipeline, frames) = pipeline(settings)?;
+    let (pipeline, frames) = pipeline(play, AudioOutput::Device, output)?;
     let handle = driver::start(options, pipeline)?;
     let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
@@ -244,7 +237,13 @@ fn settings(play: &Play) -> Config {
 }
 
 /// Starts a pipeline and gives its two ends.
-fn pipeline(options: decode::Options) -> Result<(Pipeline, Pictures), Error> {
+fn pipeline(play: &Play, audio: AudioOutput, output: FrameOutput) -> Result<(Pipeline, Pictures), Error> {
+    let options = decode::Options {
+        pacing: !play.no_pacing,
+        watch: play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at)),
+        cdm: cdm(play)?,
+        ..decode::Options::new(audio, output)
+    };
     let (sender, events) = unbounded_channel();
     let handle = decode::start(options, sender)?;
     let pictures = Pictures { frames: Arc::clone(&handle.frames), clock: Arc::clone(&handle.clock) };

@@ -54,9 +54,13 @@ pub struct Due {
     pub news: u64,
 }
 
+/// Sees every frame that is to be shown, in order, also those that will come too late.
+pub type Watch = Box<dyn FnMut(&Frame) + Send>;
+
 /// The queue.
 pub struct FrameQueue {
     state: Mutex<State>,
+    watch: Mutex<Option<Watch>>,
     room: Condvar,
     news: Condvar,
     pacing: bool,
@@ -117,7 +121,13 @@ impl FrameQueue {
         notice: Box<dyn Fn(Notice) + Send + Sync>,
     ) -> Self {
         let state = State { first_is_due: true, ..State::default() };
-        Self { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), pacing, wake, notice }
+        let (room, news) = (Condvar::new(), Condvar::new());
+        Self { state: Mutex::new(state), watch: Mutex::new(None), room, news, pacing, wake, notice }
+    }
+
+    /// Shows `watch` every frame from now on.
+    pub(super) fn set_watch(&self, watch: Option<Watch>) {
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -285,8 +295,11 @@ impl FrameQueue {
         state.skip_until = None;
         state.skipped = None;
         let presenter_sleeps = state.waiting.is_empty();
-        state.waiting.push_back(frame);
+        state.waiting.push_back(frame.clone());
         drop(state);
+        if let Some(watch) = &mut *self.watch.lock().unwrap_or_else(PoisonError::into_inner) {
+            watch(&frame);
+        }
         if presenter_sleeps {
             self.poke();
         }

@@ -6,9 +6,6 @@ use super::frames::FrameQueue;
 use crate::frame::Frame;
 use std::time::Instant;
 
-/// Sees every frame that is presented.
-pub type Watch = Box<dyn FnMut(&Frame) + Send>;
-
 /// Presents frames until the queue is closed. `failed` is told once when the log cannot be written; frames
 /// are presented all the same. Frames move the clock when they are not paced.
 pub(super) fn present(
@@ -16,7 +13,6 @@ pub(super) fn present(
     clock: &PresentationClock,
     pacing: bool,
     mut log: Option<FrameLog>,
-    mut watch: Option<Watch>,
     failed: impl Fn(std::io::Error),
 ) {
     loop {
@@ -24,9 +20,6 @@ pub(super) fn present(
         if let Some(frame) = &due.frame {
             if !pacing {
                 clock.follow(frame.pts);
-            }
-            if let Some(watch) = &mut watch {
-                watch(frame);
             }
             if let Err(error) = write(&mut log, frame) {
                 log = None;

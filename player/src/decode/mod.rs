@@ -23,8 +23,7 @@ mod video_track;
 
 pub use clock::PresentationClock;
 pub use frame_log::{FrameLog, digest};
-pub use frames::{Due, FrameQueue};
-pub use headless::Watch;
+pub use frames::{Due, FrameQueue, Watch};
 
 use crate::pipeline::{PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
@@ -51,6 +50,8 @@ pub struct Options {
     pub video_bytes: usize,
     /// Bytes that queued samples of the audio track may take.
     pub audio_bytes: usize,
+    /// Sees every frame that is to be shown.
+    pub watch: Option<Watch>,
     /// Decrypts what is encrypted.
     pub cdm: Box<dyn Cdm>,
 }
@@ -64,6 +65,7 @@ impl Options {
             output,
             video_bytes: 160 << 20,
             audio_bytes: 32 << 20,
+            watch: None,
             cdm: Box::new(ClearKey::new()),
         }
     }
@@ -86,8 +88,6 @@ pub enum FrameOutput {
     Headless {
         /// Where presented frames are written down.
         frame_log: Option<FrameLog>,
-        /// Sees every frame that is presented.
-        watch: Option<Watch>,
     },
     /// Taken from [`PipelineHandle::frames`] by a window.
     Window {
@@ -100,9 +100,7 @@ pub enum FrameOutput {
 impl std::fmt::Debug for FrameOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Headless { frame_log, .. } => {
-                f.debug_struct("Headless").field("frame_log", frame_log).finish_non_exhaustive()
-            }
+            Self::Headless { frame_log } => f.debug_struct("Headless").field("frame_log", frame_log).finish(),
             Self::Window { .. } => f.debug_struct("Window").finish_non_exhaustive(),
         }
     }
@@ -138,11 +136,11 @@ impl Drop for PipelineHandle {
 ///
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
-    let Options { pacing, audio, output, video_bytes, audio_bytes, cdm } = options;
+    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
-        FrameOutput::Headless { frame_log, watch } => {
-            (Some((frame_log, watch)), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>)
+        FrameOutput::Headless { frame_log } => {
+            (Some(frame_log), Box::new(|| {}) as Box<dyn Fn() + Send + Sync>)
         }
         FrameOutput::Window { wake } => (None, wake),
     };
@@ -152,6 +150,7 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         let _ = notices.send(Message::Frames(notice));
     };
     let frames = Arc::new(FrameQueue::new(pacing, wake, Box::new(notice)));
+    frames.set_watch(watch);
     let clock = Arc::new(PresentationClock::new(pacing));
     let engine = Engine::new(Parts {
         mailbox: messages,
@@ -164,14 +163,14 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         cdm,
     });
     spawn("sluice-engine", move || engine.run())?;
-    if let Some((log, watch)) = log {
+    if let Some(log) = log {
         let (frames, clock, troubles) = (Arc::clone(&frames), Arc::clone(&clock), mailbox.clone());
         let failed = move |error| {
             let message = format!("the frame log cannot be written: {error}");
             // Without a receiver the engine has ended.
             let _ = troubles.send(Message::Trouble(Error::new(Severity::Warning, Code::Internal, message)));
         };
-        spawn("sluice-presenter", move || headless::present(&frames, &clock, pacing, log, watch, failed))?;
+        spawn("sluice-presenter", move || headless::present(&frames, &clock, pacing, log, failed))?;
     }
     Ok(PipelineHandle { mailbox, frames, clock })
 }
