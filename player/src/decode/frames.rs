@@ -50,7 +50,7 @@ pub struct Due {
     pub dropped: u64,
     /// When the next frame is due, if one waits.
     pub next: Option<MediaTime>,
-    /// For [`FrameQueue::wait`].
+    /// For `FrameQueue::wait`.
     pub news: u64,
 }
 

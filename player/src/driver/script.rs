@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Commands in order of time. The time base is that of
-/// [`script_time`](super::report::Reporter::script_time): since playback began, or media played when
+/// the reporter's `script_time`: since playback began, or media played when
 /// nothing is paced.
 #[derive(Clone, Debug, Default)]
 pub struct Script {

@@ -1,7 +1,7 @@
 //! HTTP (and local files): requests, each checked to be whole and answered by exactly one event.
 //!
 //! A [`Client`] belongs to one playback session: it keeps connections and cookies, and it knows where the
-//! title came from, which decides what other addresses may be asked ([`policy`]). Whether to ask again,
+//! title came from, which decides what other addresses may be asked (`policy`). Whether to ask again,
 //! elsewhere or not at all is not decided here.
 //!
 //! | file | job |
@@ -11,7 +11,7 @@
 //! | `http` | connections, request headers, redirects, response heads |
 //! | `body` | collecting a body within its limits and timeouts, telling progress |
 //! | `complete`, `content` | is it whole, is it media at all |
-//! | `failure` | from errors of the libraries to [`FailureKind`](abr::protocol::FailureKind) |
+//! | `failure` | from errors of the libraries to [`FailureKind`] |
 //! | `cookies`, `file` | the session's cookies; `file:` addresses |
 
 mod body;
