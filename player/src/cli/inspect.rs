@@ -7,7 +7,8 @@ use crate::net::{self, BodyKind, NetEvent};
 use crate::{driver, inspect, limits};
 use abr::error::{Code, Error};
 use abr::presentation::RepresentationKey;
-use abr::protocol::{FailureKind, FetchId, Resource, Timeouts};
+use abr::protocol::{FetchId, Resource, Timeouts};
+use abr::retry::code;
 use abr::segments::SegmentIndex;
 use bytes::Bytes;
 use std::io::Write;
@@ -94,26 +95,9 @@ async fn get(
         match answer {
             NetEvent::Progress { .. } => {}
             NetEvent::Done { body, url, .. } => return Ok((url, body)),
-            NetEvent::Failed { failure, .. } => return Err(fatal(code(failure.kind), failure.detail)),
+            NetEvent::Failed { failure, .. } => return Err(fatal(code(failure.kind, true), failure.detail)),
             NetEvent::Cancelled { .. } => break,
         }
     }
     Err(fatal(Code::Internal, "The request ended without an answer."))
-}
-
-/// The code under which a failed request is reported.
-fn code(kind: FailureKind) -> Code {
-    match kind {
-        FailureKind::Connect => Code::Unreachable,
-        FailureKind::Certificate => Code::Certificate,
-        FailureKind::Timeout => Code::Timeout,
-        FailureKind::Truncated => Code::Truncated,
-        FailureKind::Status(_) => Code::Status,
-        FailureKind::Redirects => Code::Redirects,
-        FailureKind::Forbidden => Code::Forbidden,
-        FailureKind::TooLarge => Code::TooLarge,
-        FailureKind::WrongContent => Code::WrongContent,
-        FailureKind::Malformed => Code::Manifest,
-        FailureKind::Unsupported => Code::Unsupported,
-    }
 }
