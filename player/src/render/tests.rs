@@ -291,33 +291,3 @@ fn a_screenshot_is_a_png_of_the_picture_in_square_pixels() {
     assert_eq!((info.width, info.height), (120, 60));
     assert!(pixels.iter().all(|v| v.abs_diff(130) <= 1));
 }
-
-/// Nanoseconds that this thread has run: other load does not count.
-fn thread_time() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0)
-}
-
-/// What the CPU path costs; `cargo test --release -- --ignored --nocapture cpu_path_cost`.
-#[test]
-#[ignore = "a measurement"]
-fn cpu_path_cost() {
-    for (format, size, target) in [
-        (PixelFormat::I420, (1280, 720), (1280, 720)),
-        (PixelFormat::I420, (1920, 1080), (1920, 1080)),
-        (PixelFormat::Nv12, (1920, 1080), (1920, 1080)),
-        (PixelFormat::P010, (1920, 1080), (1920, 1080)),
-        (PixelFormat::I420, (1920, 1080), (1280, 720)),
-        (PixelFormat::I420, (1280, 720), (1920, 1080)),
-    ] {
-        let picture = grey(format, size);
-        let mut cpu = Converter::new();
-        cpu.convert(&picture, target, Order::Bgra);
-        let started = thread_time();
-        for _ in 0..30 {
-            std::hint::black_box(cpu.convert(&picture, target, Order::Bgra));
-        }
-        let each = (thread_time() - started) / 30.0 / 1e6;
-        println!("{format:?} {size:?} to {target:?}: {each:.2} ms of CPU per frame");
-    }
-}
