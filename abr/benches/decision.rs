@@ -32,6 +32,7 @@ fn decision(c: &mut Criterion) {
         remaining: 100,
         since_start: 10,
         network: &network,
+        live: None,
     };
     for name in NAMES {
         let Some(mut controller) = by_name(name) else { continue };

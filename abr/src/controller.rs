@@ -112,6 +112,19 @@ pub struct Situation<'a> {
     pub since_start: u32,
     /// The network.
     pub network: &'a Predictor,
+    /// Where playback is on a live timeline; `None` when nothing is being produced any more.
+    pub live: Option<Live>,
+}
+
+/// The distance of playback from the moment of production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// How far the position is behind the live edge's wall clock.
+    pub latency: Duration,
+    /// How far it should be.
+    pub target: Duration,
+    /// Playback speed now, in thousandths of the normal speed.
+    pub rate_permille: u32,
 }
 
 /// One segment to come.
@@ -242,6 +255,7 @@ pub(crate) mod tests {
                 remaining: 50,
                 since_start: 10,
                 network: &self.network,
+                live: None,
             }
         }
     }

@@ -147,6 +147,7 @@ impl Session {
             remaining,
             since_start: track.since_start,
             network: &self.network,
+            live: None,
         };
         let first =
             previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
