@@ -3,6 +3,7 @@
 //! A controller sees a [`Situation`] and answers a [`Choice`]. Filters (locks, limits, viewport,
 //! exclusions) have been applied before, so every rung it sees may be chosen.
 
+mod values;
 mod history;
 mod fixed;
 mod throughput;
@@ -37,6 +38,7 @@ pub use rx_player::RxPlayer;
 pub use shaka::Shaka;
 pub use soda::Soda;
 pub use throughput::ThroughputRule;
+pub use values::{MOST_VALUES, Values};
 
 use crate::protocol::Reason;
 use crate::throughput::{Predictor, Sample};
@@ -159,7 +161,7 @@ pub struct Choice {
     /// Why.
     pub reason: Reason,
     /// The value of each rung, higher is better; may be empty.
-    pub values: Vec<f64>,
+    pub values: Values,
     /// Choose again after this time instead of fetching now.
     pub wait: Option<Duration>,
 }

@@ -6,7 +6,7 @@
 //! factors (80 % and 90 %, at most). Its abandon rule is not used: giving up downloads is the session's part.
 
 use super::history::{EwmaPair, History, or_known};
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -61,7 +61,7 @@ impl Controller for HlsJs {
             .or_else(|| level(situation, bps, (SHARE, SHARE_UP), queued))
             .or_else(|| level(situation, bps, loose, queued + starving))
             .unwrap_or(0);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {

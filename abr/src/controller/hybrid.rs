@@ -76,7 +76,7 @@ impl Plan<'_> {
 }
 
 impl Hybrid {
-    fn values(&mut self, plan: &Plan<'_>, level: f64, previous: Option<usize>) -> Vec<f64> {
+    fn values(&mut self, plan: &Plan<'_>, level: f64, previous: Option<usize>) -> super::Values {
         let rungs = plan.situation.rungs.len();
         let steps = plan.situation.upcoming.len().min(HORIZON);
         self.next.clear();

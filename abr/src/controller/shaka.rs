@@ -5,7 +5,7 @@
 //! are counted in media here, which is the same in steady playback: a rule has no clock.
 
 use super::history::{EwmaPair, History, or_known};
-use super::{Choice, Controller, Notice, Situation};
+use super::{Choice, Controller, Notice, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -69,7 +69,7 @@ impl Controller for Shaka {
             self.since_switch = 0.0;
         }
         self.since_switch += situation.seconds(0);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {
