@@ -31,7 +31,7 @@ pub use dynamic::Dynamic;
 pub use fixed::Fixed;
 pub use gst_adaptive::GstAdaptive;
 pub use hlsjs::HlsJs;
-pub use hybrid::{HORIZON, Hybrid};
+pub use hybrid::{HORIZON, Hybrid, Knob, Tuning};
 pub use media3::Media3;
 pub use mpc::Mpc;
 pub use rx_player::RxPlayer;
@@ -67,7 +67,7 @@ pub const NAMES: [&str; 18] = [
     "gst-adaptive",
 ];
 
-/// The controller of that name.
+/// The controller of that name; `hybrid:name=value,…` is `hybrid` with other numbers, see [`Tuning`].
 pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
     Some(match name {
         "fixed" => Box::new(Fixed),
@@ -82,6 +82,9 @@ pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
         "robust-mpc" => Box::new(Mpc::robust()),
         "soda" => Box::new(Soda::default()),
         "hybrid" => Box::new(Hybrid::default()),
+        other if other.starts_with("hybrid:") => {
+            Box::new(Hybrid::new(Tuning::parse(other.strip_prefix("hybrid:")?)?))
+        }
         "media3" => Box::new(Media3::default()),
         "shaka" => Box::new(Shaka::default()),
         "dashjs" => Box::new(DashJs::default()),

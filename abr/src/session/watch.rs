@@ -18,6 +18,9 @@ const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
 const RESTART_PRICE: f64 = 0.1;
+/// A download's present rate is expected to last for so long at least, and for so many times its age.
+const SHORTEST_SPELL: Duration = Duration::from_secs(3);
+const LASTS_AGAIN: u32 = 2;
 /// Queued segments are fetched again in better quality when more than this is queued, from this far ahead
 /// on, when they are so many rungs worse, and while it costs at most this share of the traffic (percent).
 const REPLACE_AHEAD: Duration = Duration::from_secs(15);
@@ -77,9 +80,15 @@ impl Session {
         let left = size.saturating_sub(request.transfer.bytes);
         let ahead = u64::try_from(self.ahead(track).as_millis()).unwrap_or(u64::MAX);
         let first_byte = self.network.first_byte().as_millis() as u64;
+        // What the link does now will last about as long as the download has, not for ever; then comes the usual.
+        let usual = (self.network.bps().unwrap_or(0) / 1000).max(kbps);
+        let waited = self.now.since(request.started).saturating_mul(LASTS_AGAIN);
+        let lasting = nanos(waited.max(SHORTEST_SPELL)) / 1_000_000;
         let late = |bytes: u64, wait: u64| {
-            let ms = (bytes.saturating_mul(8) / kbps).saturating_add(wait);
-            ms.saturating_sub(ahead) as f64 / 1e3
+            let bits = bytes.saturating_mul(8);
+            let rest = bits.saturating_sub(lasting.saturating_mul(kbps)) / usual;
+            let ms = (bits / kbps).min(lasting.saturating_add(rest));
+            ms.saturating_add(wait).saturating_sub(ahead) as f64 / 1e3
         };
         let finish = late(left, 0);
         if finish <= 0.0 {
