@@ -15,6 +15,8 @@ mod dynamic;
 mod mpc;
 mod soda;
 mod hybrid;
+mod l2a_ll;
+mod lol_plus;
 mod media3;
 mod shaka;
 mod dashjs;
@@ -32,6 +34,8 @@ pub use fixed::Fixed;
 pub use gst_adaptive::GstAdaptive;
 pub use hlsjs::HlsJs;
 pub use hybrid::{HORIZON, Hybrid, Knob, Tuning};
+pub use l2a_ll::L2aLl;
+pub use lol_plus::LolPlus;
 pub use media3::Media3;
 pub use mpc::Mpc;
 pub use rx_player::RxPlayer;
@@ -46,7 +50,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 /// The names that [`Config::controller`](crate::session::Config::controller) may hold.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 20] = [
     "fixed",
     "throughput",
     "bba-0",
@@ -59,6 +63,8 @@ pub const NAMES: [&str; 18] = [
     "robust-mpc",
     "soda",
     "hybrid",
+    "l2a-ll",
+    "lol-plus",
     "media3",
     "shaka",
     "dashjs",
@@ -82,6 +88,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
         "robust-mpc" => Box::new(Mpc::robust()),
         "soda" => Box::new(Soda::default()),
         "hybrid" => Box::new(Hybrid::default()),
+        "l2a-ll" => Box::new(L2aLl::default()),
+        "lol-plus" => Box::new(LolPlus::default()),
         other if other.starts_with("hybrid:") => {
             Box::new(Hybrid::new(Tuning::parse(other.strip_prefix("hybrid:")?)?))
         }
@@ -263,6 +271,11 @@ pub(crate) mod tests {
                 live: None,
             }
         }
+    }
+
+    /// A second of transfer at a rate.
+    pub(crate) fn second_at(bps: u64) -> Sample {
+        Sample { bytes: bps / 8, busy: Duration::from_secs(1) }
     }
 
     #[test]

@@ -37,8 +37,7 @@ impl Controller for GstAdaptive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::tests::second_at;
-    use super::super::tests::Fixture;
+    use super::super::tests::{Fixture, second_at};
     use super::*;
 
     #[test]

@@ -160,8 +160,7 @@ impl Controller for Mpc {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::tests::second_at;
-    use super::super::tests::Fixture;
+    use super::super::tests::{Fixture, second_at};
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@
 //! which its score equals that of the rung below, plus 4 s. It rises when the last segment came faster than it plays,
 //! and falls when it came less than 1.15 times as fast.
 
-use super::history::{EwmaPair, History, or_known};
+use super::history::{EwmaPair, or_known};
 use super::{Choice, Controller, Notice, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
@@ -27,7 +27,6 @@ const FALL: f64 = 1.15;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct RxPlayer {
-    history: History,
     pair: EwmaPair,
     by_buffer: bool,
     /// The rung that the queue allows.
@@ -36,12 +35,7 @@ pub struct RxPlayer {
 
 impl Default for RxPlayer {
     fn default() -> Self {
-        Self {
-            history: History::default(),
-            pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1),
-            by_buffer: false,
-            allowed: None,
-        }
+        Self { pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1), by_buffer: false, allowed: None }
     }
 }
 
@@ -86,10 +80,7 @@ impl Controller for RxPlayer {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let received = self.history.close();
-        if let Some(received) = received {
-            self.pair.observe(received);
-        }
+        let received = self.pair.close();
         let by_rate = situation.rung_below((or_known(self.pair.bps(), situation, 0.0) * SHARE) as u64);
         let last = situation.previous.unwrap_or(by_rate);
         self.by_buffer = situation.buffer > if self.by_buffer { LEAVE } else { ENTER };
@@ -103,7 +94,7 @@ impl Controller for RxPlayer {
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.history.observe(sample);
+        self.pair.observe(sample);
     }
 
     fn notice(&mut self, notice: Notice) {
