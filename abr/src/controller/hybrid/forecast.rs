@@ -4,12 +4,16 @@
 use super::tuning::Tuning;
 use crate::throughput::Sample;
 
-/// Throughput classes: an outage, then quantiles around the level.
-pub(super) const CLASSES: usize = 6;
-/// Where the classes after the outage lie, in spreads from the level.
-const PLACES: [f64; CLASSES - 1] = [-1.7, -0.9, -0.25, 0.4, 1.2];
-/// The outage lies at least so far below the next class.
-const GAP: f64 = 0.7;
+/// Throughput classes: an outage, a fall, quantiles around the level, a leap.
+pub(super) const CLASSES: usize = 7;
+/// Where the classes around the level lie, in spreads from it.
+const PLACES: [f64; CLASSES - 3] = [-1.4, -0.5, 0.3, 1.2];
+/// Where a fall lies on the way to an outage.
+const FALL: f64 = 0.45;
+/// How far a leap goes.
+const LEAP: f64 = 0.9;
+/// The classes beside those around the level lie at least so far apart.
+const GAP: f64 = 0.5;
 /// Samples of fewer bytes are dominated by the slow start of the connection and weigh less.
 const FULL_WEIGHT_BYTES: f64 = 128_000.0;
 /// The spread that is believed at least and at most.
@@ -28,6 +32,7 @@ pub(super) struct Forecast {
     seconds: f64,
     samples: f64,
     outages: f64,
+    jumps: f64,
     surprise: i8,
     known: bool,
 }
@@ -56,6 +61,7 @@ impl Forecast {
             seconds: 0.0,
             samples: 0.0,
             outages: 0.0,
+            jumps: 0.0,
             surprise: 0,
             known: false,
         }
@@ -89,14 +95,22 @@ impl Forecast {
         let side = if surprised { error.signum() as i8 } else { 0 };
         let full = (sample.bytes as f64 / FULL_WEIGHT_BYTES).min(1.0);
         let floor = full * if error > 0.0 { tuning.floor_up() } else { tuning.floor_down() };
+        let most = tuning.clip() * self.variance.sqrt();
+        let jumped = error.abs() > most;
         let weight = if side != 0 && side == self.surprise && full >= 1.0 {
             tuning.regime()
         } else {
             let by_time = 1.0 - (-seconds / tuning.half_life()).exp2();
-            by_time.max(full / (self.samples + 1.0)).max(floor)
+            let leap = if jumped { full * tuning.leap() } else { 0.0 };
+            by_time.max(full / (self.samples + 1.0)).max(floor).max(leap)
         };
         let heavy = if error < 0.0 { tuning.spread_down() } else { 2.0 - tuning.spread_down() };
-        self.variance += full * tuning.spread_rate() * (heavy * error * error - self.variance);
+        // A jump is counted as one; it says little about the spread between jumps.
+        let within = error.clamp(-most, most);
+        self.variance += full * tuning.spread_rate() * (heavy * within * within - self.variance);
+        if jumped {
+            self.jumps += full;
+        }
         self.level += weight * error;
         self.surprise = side;
         let slow =
@@ -113,17 +127,20 @@ impl Forecast {
     pub(super) fn chain(&self, tuning: &Tuning) -> Chain {
         let spread = self.variance.sqrt().clamp(SPREAD.0, SPREAD.1);
         let mut places = [0.0; CLASSES];
-        for (place, z) in places[1..].iter_mut().zip(PLACES) {
+        for (place, z) in places[2..].iter_mut().zip(PLACES) {
             *place = z * spread;
         }
+        places[1] = (-FALL * tuning.outage_depth()).min(places[2] - GAP);
         places[0] = (-tuning.outage_depth()).min(places[1] - GAP);
+        places[CLASSES - 1] = LEAP.max(places[CLASSES - 2] + GAP);
         let edges: [f64; CLASSES - 1] = std::array::from_fn(|i| 0.5 * (places[i] + places[i + 1]));
         let long = self.long - self.level;
         let long_spread = self.long_variance.sqrt().clamp(spread, 2.0 * SPREAD.1);
         let anywhere = cells(&edges, long, long_spread);
         let weight = tuning.outage_weight();
         let outage = (tuning.outage() * weight + self.outages) / (weight + self.samples);
-        let jump = tuning.long_share();
+        let jump =
+            (tuning.jump() * tuning.jump_weight() + self.jumps) / (tuning.jump_weight() + self.samples);
         let row = |middle: f64, spread: f64, outage: f64| {
             let near = cells(&edges, middle, spread);
             let stay = 1.0 - outage - (1.0 - outage) * jump;

@@ -10,6 +10,10 @@ use crate::controller::Situation;
 /// Levels of the queue that are told apart.
 pub(super) const LEVELS: usize = 48;
 type Row = [f32; LEVELS];
+/// Price of a segment that is played a second later than the latency target allows (as LoL+ has it, Bentaleb et al.,
+/// TMM 2022), and seconds in which a second of latency is won back (at 1.04 times the speed).
+const LATENCY: f64 = 0.1;
+const CATCH_UP: f64 = 25.0;
 
 /// What a plan weighs; worths are relative to that of the highest rung.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +98,10 @@ struct Ground<'a> {
     prices: Prices,
     level_s: f64,
     first_byte: f64,
+    /// Seconds of the queue that are played per second.
+    speed: f64,
+    /// Price of stalling for the time of one level.
+    price: f32,
 }
 
 impl Ground<'_> {
@@ -107,9 +115,9 @@ impl Ground<'_> {
             seconds = self.prices.lasting + (bits - bps * self.prices.lasting) / self.chain.long_bps;
         }
         Step {
-            takes: ((self.first_byte + seconds) / self.level_s) as f32,
+            takes: ((self.first_byte + seconds) * self.speed / self.level_s) as f32,
             brings: (self.situation.seconds(known) / self.level_s) as f32,
-            price: self.prices.stall * self.level_s as f32,
+            price: self.price,
         }
     }
 }
@@ -127,10 +135,26 @@ impl Plan {
         let rungs = self.worth.len();
         let length = situation.seconds(0);
         // A request is made when its segment fits.
-        let most = (situation.buffer_max.as_secs_f64() - length).max(length);
+        let mut most = (situation.buffer_max.as_secs_f64() - length).max(length);
+        let (mut stall, mut speed) = (f64::from(prices.stall), 1.0);
+        if let Some(live) = situation.live {
+            // No more can be queued than was produced since the position.
+            most = most.min(live.target.as_secs_f64().max(length));
+            speed = f64::from(live.rate_permille.clamp(100, 10_000)) / 1e3;
+            // A stall adds to the latency until that is won back: half of it on average.
+            let segments = (CATCH_UP / length).min(steps as f64);
+            stall += LATENCY * segments / 2.0;
+        }
         let level_s = most / (LEVELS - 1) as f64;
-        let first_byte = situation.network.first_byte().as_secs_f64();
-        let ground = Ground { situation, chain, prices, level_s, first_byte };
+        let ground = Ground {
+            situation,
+            chain,
+            prices,
+            level_s,
+            first_byte: situation.network.first_byte().as_secs_f64(),
+            speed,
+            price: (stall * level_s / speed) as f32,
+        };
         self.next.clear();
         self.next.resize(rungs * CLASSES, [0.0; LEVELS]);
         self.now.resize(rungs * CLASSES, [0.0; LEVELS]);
