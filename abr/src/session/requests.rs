@@ -168,7 +168,10 @@ impl Session {
                 // While there is something to play, a slow answer is better than another that starts anew.
                 let ahead = self.tracks.iter().filter(|track| !track.dropped).map(|track| self.ahead(track));
                 let ahead = ahead.min().unwrap_or_default();
+                let locations = self.presentation.as_ref().and_then(|p| p.representation(representation));
+                let has_others = locations.is_some_and(|r| r.locations > 1);
                 let total = length.saturating_mul(6).saturating_add(ahead);
+                let total = if has_others { total } else { LONGEST_TOTAL };
                 let timeouts = Timeouts {
                     first_byte: (ahead / 2).clamp(FIRST_BYTE, LONGEST_SILENCE),
                     idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
@@ -283,6 +286,8 @@ impl Session {
             Class::Transient => self.locations.failed(now, location, retry::is_outage(failure.kind)),
             Class::Place | Class::Broken | Class::Final => self.locations.cancelled(location),
         }
+        // Where the least is too much, more is no way out.
+        let is_lowest = matches!(owner, Owner::Segment(ContentType::Video) if self.fetches_lowest());
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         let is_strange = failure.kind == FailureKind::WrongContent && owner != Owner::Presentation;
         if is_strange && !job.doubted {
@@ -295,6 +300,9 @@ impl Session {
         let most = if owner == Owner::Presentation { retry::MANIFEST_ATTEMPTS } else { retry::ATTEMPTS };
         // A request that hangs costs seconds: go elsewhere at once.
         let rounds = match (class, failure.kind, owner) {
+            (Class::Transient, FailureKind::Timeout, Owner::Segment(_)) if is_lowest => {
+                retry::ATTEMPTS_PER_LOCATION
+            }
             (Class::Transient, FailureKind::Timeout, Owner::Segment(_) | Owner::Init(..)) => 1,
             (Class::Transient, ..) => retry::ATTEMPTS_PER_LOCATION,
             (Class::Broken, ..) => 2,
@@ -320,6 +328,14 @@ impl Session {
             self.jobs.remove(&owner);
             self.given_up(owner, failure);
         }
+    }
+
+    /// Whether the video segment under way is of the lowest representation.
+    fn fetches_lowest(&self) -> bool {
+        let track = self.track(ContentType::Video);
+        track.and_then(|track| Some((track, track.fetching?))).is_some_and(|(track, fetching)| {
+            self.usable(track, fetching.key.period).first() == Some(&fetching.key)
+        })
     }
 
     fn warn_recoverable(&mut self, code: Code, detail: &str) {
