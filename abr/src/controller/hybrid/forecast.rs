@@ -180,3 +180,43 @@ fn cells(edges: &[f64; CLASSES - 1], middle: f64, spread: f64) -> [f64; CLASSES]
         high - low
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::tests::second_at;
+
+    fn after(samples: impl IntoIterator<Item = u64>) -> Forecast {
+        let tuning = Tuning::default();
+        let mut forecast = Forecast::new(&tuning);
+        samples.into_iter().for_each(|bps| forecast.observe(second_at(bps), &tuning));
+        forecast
+    }
+
+    #[test]
+    fn chances_add_up_and_classes_ascend() {
+        let chain = after([2_000_000, 500_000, 4_000_000, 90_000, 3_000_000]).chain(&Tuning::default());
+        for row in chain.after.iter().chain([&chain.next]) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{row:?}");
+            assert!(row.iter().all(|chance| *chance >= 0.0));
+        }
+        assert!(chain.bps.is_sorted());
+    }
+
+    #[test]
+    fn a_change_of_regime_is_followed_and_is_no_spread() {
+        let calm = [8_000_000; 12];
+        let forecast = after(calm.into_iter().chain([1_500_000; 2]));
+        assert!(forecast.level.exp() < 2_000_000.0, "{}", forecast.level.exp());
+        assert!(forecast.variance.sqrt() < 0.6, "{}", forecast.variance.sqrt());
+        assert!(forecast.jumps >= 1.0);
+    }
+
+    #[test]
+    fn an_outage_that_was_seen_is_expected_again() {
+        let tuning = Tuning::default();
+        let calm = after([3_000_000; 20]).chain(&tuning).next[0];
+        let broken = after([3_000_000; 18].into_iter().chain([20_000, 3_000_000])).chain(&tuning).next[0];
+        assert!(broken > calm, "{broken} {calm}");
+    }
+}

@@ -214,3 +214,44 @@ fn relax(rows: &mut [Row], from: usize, to: usize, toll: f32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Plan {
+        /// Sizes of the tables.
+        pub(in crate::controller::hybrid) fn tables(&self) -> [usize; 4] {
+            let mut rows = [self.next.capacity(), self.now.capacity()];
+            rows.sort_unstable();
+            [rows[0], rows[1], self.worth.capacity(), self.values.capacity()]
+        }
+    }
+
+    #[test]
+    fn a_row_at_once_is_each_level_alone() {
+        let next: Row = std::array::from_fn(|level| (level as f32).sqrt() * 3.0);
+        for takes in [0.0, 0.3, 1.0, 2.5, 7.0, 30.2, 46.9, 47.0, 200.0] {
+            for brings in [0.2, 1.0, 3.1, 8.0, 47.0, 90.0] {
+                let step = Step { takes, brings, price: 0.7 };
+                let mut row = [f32::NAN; LEVELS];
+                step.outcomes(&next, &mut row);
+                for (level, value) in row.iter().enumerate() {
+                    let alone = step.outcome(&next, level as f32);
+                    assert!((value - alone).abs() < 1e-3, "{takes} {brings} {level}: {value} {alone}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rung_is_left_when_that_pays_its_toll() {
+        let mut rows = vec![[0.0; LEVELS]; 2 * CLASSES];
+        rows[..CLASSES].fill([5.0; LEVELS]);
+        relax(&mut rows, 0, 1, 2.0);
+        assert!(rows[CLASSES..].iter().flatten().all(|value| *value == 3.0));
+        rows[CLASSES..].fill([9.0; LEVELS]);
+        relax(&mut rows, 1, 0, 2.0);
+        assert!(rows[..CLASSES].iter().flatten().all(|value| *value == 7.0));
+    }
+}

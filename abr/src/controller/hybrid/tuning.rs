@@ -118,3 +118,33 @@ impl Tuning {
         Some(tuning)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut tuning = Tuning::default();
+        assert_eq!(tuning.to_string(), "");
+        tuning.set(0, 7.12345);
+        tuning.set(17, 1000.0);
+        assert_eq!(tuning.to_string(), "half_life=7.123,horizon=24");
+        assert_eq!(Tuning::parse(&tuning.to_string()), Some(tuning));
+    }
+
+    #[test]
+    fn only_known_numbers_are_read() {
+        for text in ["x=1", "horizon", "horizon=x", "horizon=NaN"] {
+            assert_eq!(Tuning::parse(text), None, "{text}");
+        }
+        assert_eq!(Tuning::parse(""), Some(Tuning::default()));
+    }
+
+    #[test]
+    fn what_ships_is_within_its_range() {
+        for knob in Tuning::KNOBS {
+            assert!((knob.least..=knob.most).contains(&knob.default), "{knob:?}");
+        }
+    }
+}
