@@ -5,7 +5,6 @@ use super::clock::PresentationClock;
 use super::frames::{FrameQueue, Notice};
 use super::intake::{Intake, Tracks};
 use super::message::Message;
-use super::registry;
 use super::video_track::VideoTrack;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
@@ -55,6 +54,10 @@ pub(super) struct Engine {
     /// Whether the first picture or sound is still to be announced.
     ready_is_due: bool,
     drained_told: bool,
+    /// What the driver ordered of the clock: whether to run, and at which rate.
+    ordered: (bool, f64),
+    /// What the clock and the sound were told.
+    applied: (bool, f64),
     reported: Instant,
 }
 
@@ -86,6 +89,8 @@ impl Engine {
             placed: false,
             ready_is_due: true,
             drained_told: false,
+            ordered: (false, 1.0),
+            applied: (false, 1.0),
             reported: Instant::now(),
         }
     }
@@ -96,7 +101,6 @@ impl Engine {
             let message = format!("GStreamer does not start: {error}");
             self.tell(PipelineEvent::Trouble(Error::new(Severity::Fatal, Code::DecoderStart, message)));
         } else {
-            registry::preload();
             self.audio.open();
         }
         while self.turn() == Flow::On {}
@@ -149,6 +153,7 @@ impl Engine {
         {
             self.tell(PipelineEvent::Trouble(error));
         }
+        self.run_clock();
         let awaited = self.audio.is_awaited();
         if self.active.audio {
             self.audio.feed(&self.clock);
@@ -211,9 +216,8 @@ impl Engine {
             },
             PipelineCommand::Seek { to, buffered } => self.seek(to, buffered),
             PipelineCommand::Clock { run, rate } => {
-                self.clock.set(run, rate);
-                self.audio.run(run, rate, &self.clock);
-                self.frames.poke();
+                self.ordered = (run, rate);
+                self.run_clock();
                 self.report();
             }
             PipelineCommand::Volume(volume) => self.audio.set_volume(volume),
@@ -265,8 +269,28 @@ impl Engine {
         self.report();
     }
 
+    /// Runs or holds the clock as ordered, though not before the first picture is shown: decoding it takes
+    /// its time, and those behind it would be late already.
+    fn run_clock(&mut self) {
+        let (run, rate) = self.ordered;
+        let now = (run && !self.awaits_picture(), rate);
+        if now != self.applied {
+            self.applied = now;
+            self.clock.set(now.0, rate);
+            self.audio.run(now.0, rate, &self.clock);
+            self.frames.poke();
+        }
+    }
+
+    /// Whether the first picture since the start or a seek is still to come, as far as can be told.
+    fn awaits_picture(&self) -> bool {
+        let may_come = !(self.video.has_given_up() || self.video.is_dry() || self.video.is_drained());
+        self.pacing && self.active.video && self.ready_is_due && may_come
+    }
+
     fn ready(&mut self, position: MediaTime) {
         if std::mem::take(&mut self.ready_is_due) {
+            self.run_clock();
             self.tell(PipelineEvent::Ready { position });
             self.report();
         }
