@@ -3,6 +3,7 @@
 #![cfg(feature = "media")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use abr::error::{Code, Error, Severity};
 use abr::presentation::{Container, ContentType, RepresentationKey};
 use abr::protocol::FetchId;
 use abr::segments::Segment;
@@ -208,6 +209,16 @@ impl Player {
 
     /// Waits for an event; panics after 20 s or on trouble.
     fn wait(&mut self, what: &str, wanted: impl Fn(&PipelineEvent) -> bool) -> PipelineEvent {
+        self.await_event(what, |event| {
+            let recovers = |error: &Error| error.severity == Severity::Recoverable;
+            let trouble = matches!(event, PipelineEvent::Trouble(error) if !recovers(error));
+            assert!(wanted(event) || !trouble, "{event:?}");
+            wanted(event)
+        })
+    }
+
+    /// Waits for an event; panics after 20 s.
+    fn await_event(&mut self, what: &str, wanted: impl Fn(&PipelineEvent) -> bool) -> PipelineEvent {
         let started = Instant::now();
         loop {
             match self.events.try_recv() {
@@ -216,12 +227,6 @@ impl Player {
                     if wanted(&event) {
                         return event;
                     }
-                    let recovers =
-                        |error: &abr::error::Error| error.severity == abr::error::Severity::Recoverable;
-                    assert!(
-                        !matches!(&event, PipelineEvent::Trouble(error) if !recovers(error)),
-                        "{event:?}"
-                    );
                 }
                 Err(_) => {
                     assert!(
@@ -438,7 +443,7 @@ fn without_a_sound_device_time_goes_on() {
     player.tracks(true, true);
     player.append(&a, 0);
     player.end(true);
-    let trouble = |event: &PipelineEvent| matches!(event, PipelineEvent::Trouble(error) if error.code == abr::error::Code::NoAudioDevice);
+    let trouble = |event: &PipelineEvent| matches!(event, PipelineEvent::Trouble(error) if error.code == Code::NoAudioDevice);
     player.wait("notice", trouble);
     player.run(true);
     player.wait_drained();
@@ -534,6 +539,39 @@ fn corrupt_samples_cost_only_their_group() {
     assert!(damaged.iter().all(|index| (48..96).contains(index)), "{damaged:?}");
     assert!(lines.is_sorted_by(|a, b| a.pts_ms < b.pts_ms));
     println!("{dropped} of 48 corrupt frames were dropped");
+}
+
+/// Nothing comes out of the decoder, so nothing is ever ready: the track ends all the same, and says why.
+#[test]
+fn a_track_without_one_decodable_picture_ends_in_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(a) = title(dir.path(), "a", "320x180", 4, X264, Container::Mp4) else { return };
+    for number in [1, 2] {
+        let path = a.dir.join(format!("{number}.mp4"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let mut at = bytes.windows(4).position(|word| word == b"mdat").unwrap() + 4;
+        while let Some(length) = bytes.get(at..at + 4) {
+            let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            // Filler data, which decoders take and ignore (ISO/IEC 14496-10, 7.4.1).
+            bytes[at + 4] = 12;
+            at += 4 + length;
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let mut player = Player::new(false);
+    player.tracks(true, false);
+    (0..2).for_each(|number| player.append(&a, number));
+    player.end(false);
+    player.run(true);
+    let fatal = |error: &Error| error.severity == Severity::Fatal;
+    let event = player
+        .await_event("an error", |event| matches!(event, PipelineEvent::Trouble(error) if fatal(error)));
+    let PipelineEvent::Trouble(error) = event else { unreachable!() };
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (Code::Stuck, "none of the 96 pictures could be decoded")
+    );
+    player.await_event("drained", |event| matches!(event, PipelineEvent::Drained));
 }
 
 #[test]

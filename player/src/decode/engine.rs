@@ -166,6 +166,9 @@ impl Engine {
         if self.is_drained() {
             self.drained_told = true;
             self.report();
+            if let Some(error) = self.barren() {
+                self.tell(PipelineEvent::Trouble(error));
+            }
             self.tell(PipelineEvent::Drained);
         } else if self.clock.is_running() && self.reported.elapsed() >= REPORT {
             self.report();
@@ -293,7 +296,7 @@ impl Engine {
 
     fn is_drained(&mut self) -> bool {
         let Active { video, audio } = self.active;
-        if self.drained_told || !(video || audio) || self.ready_is_due {
+        if self.drained_told || !(video || audio) {
             return false;
         }
         let position = self.clock.position();
@@ -306,6 +309,19 @@ impl Engine {
             return true;
         }
         position >= end
+    }
+
+    /// What to say at the end of a title of whose pictures not one came out of a decoder: that is no way to
+    /// play to the end. With sound there was something to play.
+    fn barren(&self) -> Option<Error> {
+        let (presented, lost) = self.frames.counts();
+        if !self.active.video || presented > 0 || lost == 0 {
+            return None;
+        }
+        let heard = self.active.audio && self.audio.has_started();
+        let severity = if heard { Severity::Warning } else { Severity::Fatal };
+        let message = format!("none of the {lost} pictures could be decoded");
+        Some(Error::new(severity, Code::Stuck, message))
     }
 
     fn report(&mut self) {
