@@ -122,6 +122,8 @@ pub enum FailureKind {
     Malformed,
     /// Readable, but uses what is not supported.
     Unsupported,
+    /// All that it offers is encrypted in a way that cannot be undone here.
+    Protected,
 }
 
 /// A failed request.
