@@ -7,6 +7,7 @@ use super::intake::{Intake, Tracks};
 use super::message::Message;
 use super::registry;
 use super::video_track::VideoTrack;
+use super::watchdog::Watchdog;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
@@ -56,6 +57,7 @@ pub(super) struct Engine {
     ready_is_due: bool,
     drained_told: bool,
     reported: Instant,
+    watchdog: Watchdog,
 }
 
 /// What an engine is made of.
@@ -87,6 +89,7 @@ impl Engine {
             ready_is_due: true,
             drained_told: false,
             reported: Instant::now(),
+            watchdog: Watchdog::new(Instant::now()),
         }
     }
 
@@ -146,6 +149,12 @@ impl Engine {
     fn look(&mut self) {
         if self.active.video
             && let Err(error) = self.video.feed()
+        {
+            self.tell(PipelineEvent::Trouble(error));
+        }
+        let work = self.video.progress().filter(|_| self.active.video && self.clock.is_running());
+        if self.watchdog.look(Instant::now(), work)
+            && let Err(error) = self.video.replace_hung()
         {
             self.tell(PipelineEvent::Trouble(error));
         }
@@ -263,7 +272,7 @@ impl Engine {
             self.intake.forget(ContentType::Audio);
             self.intake.forget_timing();
         }
-        self.video.seek(to, buffered);
+        self.video.seek(to, buffered, self.watchdog.doubts(Instant::now()));
         self.audio.seek(to, buffered, &self.clock);
         self.report();
     }
