@@ -161,18 +161,17 @@ fn certificate(error: &reqwest::Error) -> Option<String> {
 
 /// Why a certificate is not trusted, for people.
 fn distrust(why: &str) -> String {
-    const CAUSES: [(&str, &str); 6] = [
+    const CAUSES: &[(&str, &str)] = &[
         (
             "UnknownIssuer",
             "its certificate comes from no authority that is trusted here (--cacert names others)",
         ),
         ("CaUsedAsEndEntity", "its certificate is signed by itself, not by an authority"),
-        ("certificate expired", "its certificate has expired"),
-        (
-            "certificate not valid yet",
-            "its certificate is not valid yet; is the clock of this machine right?",
-        ),
-        ("certificate not valid for name", "its certificate is for another host"),
+        ("xpired", "its certificate has expired"),
+        ("NotValidYet", "its certificate is not valid yet; is the clock of this machine right?"),
+        ("not valid yet", "its certificate is not valid yet; is the clock of this machine right?"),
+        ("NotValidForName", "its certificate is for another host"),
+        ("not valid for name", "its certificate is for another host"),
         ("Revoked", "its certificate has been revoked"),
     ];
     let known = CAUSES.iter().find(|(word, _)| why.contains(word));
@@ -229,6 +228,7 @@ mod tests {
             "certificate expired: verification time 2 (UNIX), but certificate is not valid after 1 (UNIX) (1 seconds ago)",
         );
         assert_eq!(expired, "its certificate has expired");
+        assert_eq!(distrust("Expired"), expired);
         assert_eq!(distrust("BadEncoding"), "its certificate is not in order: BadEncoding");
     }
 
