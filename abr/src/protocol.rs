@@ -122,8 +122,6 @@ pub enum FailureKind {
     Malformed,
     /// Readable, but uses what is not supported.
     Unsupported,
-    /// All that it offers is encrypted in a way that cannot be undone here.
-    Protected,
 }
 
 /// A failed request.

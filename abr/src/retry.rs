@@ -42,7 +42,7 @@ pub fn class(kind: FailureKind) -> Class {
         | FailureKind::TooLarge
         | FailureKind::WrongContent => Class::Place,
         FailureKind::Malformed => Class::Broken,
-        FailureKind::Unsupported | FailureKind::Protected => Class::Final,
+        FailureKind::Unsupported => Class::Final,
     }
 }
 
@@ -66,7 +66,6 @@ pub fn code(kind: FailureKind, manifest: bool) -> Code {
         FailureKind::Malformed if manifest => Code::Manifest,
         FailureKind::Malformed => Code::Container,
         FailureKind::Unsupported => Code::Unsupported,
-        FailureKind::Protected => Code::KeySystem,
     }
 }
 

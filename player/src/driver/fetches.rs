@@ -245,7 +245,6 @@ fn unreadable(error: &ManifestError) -> Failure {
     let kind = match error.code() {
         Code::NotAManifest => FailureKind::WrongContent,
         Code::Unsupported => FailureKind::Unsupported,
-        Code::KeySystem => FailureKind::Protected,
         Code::Forbidden => FailureKind::Forbidden,
         _ => FailureKind::Malformed,
     };

@@ -56,9 +56,6 @@ pub enum ManifestError {
         /// What.
         what: String,
     },
-    /// All of it is encrypted in a way that cannot be undone here.
-    #[error("nothing in it can be decrypted: {0}")]
-    Protected(String),
     /// More of something than a player is willing to hold.
     #[error("more than {max} {what}")]
     TooMany {
@@ -89,7 +86,6 @@ impl ManifestError {
             Self::NotAManifest(_) => Code::NotAManifest,
             Self::Malformed { .. } | Self::TooMany { .. } => Code::Manifest,
             Self::Unsupported { .. } => Code::Unsupported,
-            Self::Protected(_) => Code::KeySystem,
             Self::Forbidden { .. } => Code::Forbidden,
         }
     }
@@ -99,7 +95,7 @@ impl ManifestError {
         match self {
             Self::NotAManifest(_) => "Give the address of an .mpd or .m3u8 document.",
             Self::Malformed { .. } => "Ask the publisher to repair the manifest.",
-            Self::Unsupported { .. } | Self::Protected(_) => "Try another version of the title.",
+            Self::Unsupported { .. } => "Try another version of the title.",
             Self::TooMany { .. } => "The manifest is beyond what this player accepts.",
             Self::Forbidden { .. } => "The manifest names what it may not; do not trust it.",
         }

@@ -249,19 +249,6 @@ fn what_is_no_manifest_is_named() {
     assert_eq!(read(&url("ftp://h/x"), b"#EXTM3U").unwrap_err().code(), Code::Forbidden);
 }
 
-/// Bytes that are no media before they are decrypted are not tried as media.
-#[test]
-fn whole_segments_in_cipher_are_refused_by_name() {
-    let scheme = "urn:mpeg:dash:sea:2012";
-    let mpd = MPD.replace(
-        "<Representation ",
-        &format!("<ContentProtection schemeIdUri=\"{scheme}\"/><Representation "),
-    );
-    let error = read(&url("https://h/m.mpd"), mpd.as_bytes()).unwrap_err();
-    assert_eq!(error.code(), Code::KeySystem);
-    assert!(error.to_string().contains(scheme), "{error}");
-}
-
 #[test]
 fn a_manifest_from_the_network_reaches_no_file() {
     let mpd =

@@ -27,9 +27,6 @@ const KNOWN_PROPERTIES: &[&str] = &[
     "http://dashif.org/thumbnail_tile",
 ];
 
-/// The scheme of segments that are encrypted as a whole (ISO/IEC 23009-4, 5.3).
-const SEGMENT_ENCRYPTION: &str = "urn:mpeg:dash:sea:2012";
-
 /// Builds the title.
 ///
 /// # Errors
@@ -41,7 +38,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let refused = resolved.warnings.first().cloned();
     let read = warnings.len();
     warnings.append(&mut resolved.warnings);
-    let mut builder = Builder { warnings, pictureless: None, sealed: None };
+    let mut builder = Builder { warnings, pictureless: None };
     if mpd.periods.is_empty() {
         return Err(ManifestError::malformed(Place::default(), "the MPD has no Period"));
     }
@@ -80,9 +77,6 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
         if let Some(what) = refused {
             return Err(ManifestError::Forbidden { place: Place::default(), what });
         }
-        if let Some(why) = builder.sealed {
-            return Err(ManifestError::Protected(why));
-        }
         // Why things were left out says more than how they were written.
         let why: Vec<&str> = builder.warnings.iter().skip(read).take(3).map(String::as_str).collect();
         let what = format!("nothing in it can be played: {}", why.join("; "));
@@ -95,9 +89,6 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
             .any(|set| set.content_type == ContentType::Video)
     {
         // Sound alone would hide that the pictures were lost.
-        if let Some(why) = builder.sealed {
-            return Err(ManifestError::Protected(why));
-        }
         let what = format!("no picture in it can be played: {reason}");
         return Err(ManifestError::malformed(Place::default(), what));
     }
@@ -124,8 +115,6 @@ struct Builder {
     warnings: Vec<String>,
     /// Why a set of pictures was left out, the first of them.
     pictureless: Option<String>,
-    /// Why something cannot be decrypted, the first of it.
-    sealed: Option<String>,
 }
 
 impl Builder {
@@ -151,11 +140,7 @@ impl Builder {
             let mut made = Vec::<(Representation, Source, Option<ContentType>)>::new();
             for (number, (representation, resolved)) in set.representations.iter().zip(resolved).enumerate() {
                 let id = representation.id.clone().unwrap_or_else(|| number.to_string());
-                let sealed = sealed(&resolved.common);
-                if self.sealed.is_none() {
-                    self.sealed.clone_from(&sealed);
-                }
-                match sealed.map_or_else(|| usable(&id, representation, resolved), Err) {
+                match usable(&id, representation, resolved) {
                     Ok(one) => made.push(one),
                     Err(what) => {
                         let what = format!("Representation {}: left out, {what}", shown(&id));
@@ -243,15 +228,6 @@ fn usable(
         index,
     };
     Ok((model, Source::Dash(Box::new(source)), kind))
-}
-
-/// Why its segments cannot be decrypted, where they are encrypted as a whole: without undoing that, they are
-/// not even segments.
-fn sealed(common: &Common) -> Option<String> {
-    let mut schemes = common.content_protections.iter().map(|element| element.scheme_id_uri.as_str());
-    schemes
-        .find(|scheme| scheme.eq_ignore_ascii_case(SEGMENT_ENCRYPTION))
-        .map(|scheme| format!("its segments are encrypted as a whole ({scheme}), which is not supported"))
 }
 
 /// The scheme of the first essential property that is not known: such an element shall be ignored
