@@ -17,3 +17,4 @@ mod demo;
 mod presentations;
 mod nginx;
 mod network;
+mod webm;

@@ -17,7 +17,6 @@ mod id {
     pub(super) const INFO: u32 = 0x1549_a966;
     pub(super) const TIMESTAMP_SCALE: u32 = 0x2a_d7b1;
     pub(super) const DURATION: u32 = 0x4489;
-    pub(super) const CLUSTER: u32 = 0x1f43_b675;
     pub(super) const CUES: u32 = 0x1c53_bb6b;
     pub(super) const CUE_POINT: u32 = 0xbb;
     pub(super) const CUE_TIME: u32 = 0xb3;
@@ -71,13 +70,17 @@ pub(super) fn read(body: &[u8], position: u64, known: Known) -> Result<Index, Ma
         let content = body.get(at + head..end);
         match kind {
             id::INFO => file.info(content.ok_or_else(cut)?)?,
-            id::CLUSTER => return Err(missing()),
             id::CUES => {
                 let points = points(content.ok_or_else(cut)?)?;
                 if file.origin.is_none() {
                     // The first cue is the first cluster, which follows the initialization range.
                     let first = points.first().map_or(0, |point| point.cluster);
                     file.origin = known.init_end.and_then(|end| end.checked_sub(first));
+                }
+                // Cues before the clusters end nothing.
+                if points.last().zip(file.origin).is_some_and(|(last, origin)| {
+                    origin.checked_add(last.cluster).is_some_and(|place| place < start)
+                }) {
                     file.end = Some(start);
                 }
                 return file.index(&points, known);
@@ -317,6 +320,14 @@ mod tests {
             index.runs.runs.iter().map(|run| (run.count, run.duration)).collect::<Vec<_>>(),
             [(2, 2_000_000_000), (1, 1_000_000_000)]
         );
+    }
+
+    #[test]
+    fn cues_behind_the_clusters_end_them() {
+        let clusters = element(0x1f43_b675, &[0; 300]);
+        let body = [head(), clusters, cues(&[(0, 50), (2000, 200)])].concat();
+        let index = read(&body, 0, Known::default()).unwrap();
+        assert_eq!(index.ranges[1].end, Some((head().len() + 308) as u64));
     }
 
     #[test]
