@@ -6,6 +6,7 @@ use super::frames::{FrameQueue, Notice};
 use super::intake::{Intake, Tracks};
 use super::message::Message;
 use super::video_track::VideoTrack;
+use super::watchdog::Watchdog;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
@@ -59,6 +60,7 @@ pub(super) struct Engine {
     /// What the clock and the sound were told.
     applied: (bool, f64),
     reported: Instant,
+    watchdog: Watchdog,
 }
 
 /// What an engine is made of.
@@ -92,6 +94,7 @@ impl Engine {
             ordered: (false, 1.0),
             applied: (false, 1.0),
             reported: Instant::now(),
+            watchdog: Watchdog::new(Instant::now()),
         }
     }
 
@@ -137,8 +140,12 @@ impl Engine {
 
     /// How long nothing needs to be done unless a message comes; `None`: for ever.
     fn until_next_look(&self) -> Option<Duration> {
-        if !self.clock.is_running() || self.drained_told {
+        if self.drained_told {
             return None;
+        }
+        if !self.clock.is_running() {
+            // The first picture may never come, and the watchdog has to see that.
+            return self.ordered.0.then_some(REPORT);
         }
         let report = REPORT.saturating_sub(self.reported.elapsed());
         let soon = (self.active.video && self.video.is_dry()) || self.audio.is_awaited();
@@ -150,6 +157,12 @@ impl Engine {
     fn look(&mut self) {
         if self.active.video
             && let Err(error) = self.video.feed()
+        {
+            self.tell(PipelineEvent::Trouble(error));
+        }
+        let work = self.video.progress().filter(|_| self.active.video && self.ordered.0);
+        if self.watchdog.look(Instant::now(), work)
+            && let Err(error) = self.video.replace_hung()
         {
             self.tell(PipelineEvent::Trouble(error));
         }
@@ -171,6 +184,9 @@ impl Engine {
         if self.is_drained() {
             self.drained_told = true;
             self.report();
+            if let Some(error) = self.barren() {
+                self.tell(PipelineEvent::Trouble(error));
+            }
             self.tell(PipelineEvent::Drained);
         } else if self.clock.is_running() && self.reported.elapsed() >= REPORT {
             self.report();
@@ -264,7 +280,7 @@ impl Engine {
             self.intake.forget(ContentType::Audio);
             self.intake.forget_timing();
         }
-        self.video.seek(to, buffered);
+        self.video.seek(to, buffered, self.watchdog.doubts(Instant::now()));
         self.audio.seek(to, buffered, &self.clock);
         self.report();
     }
@@ -317,7 +333,7 @@ impl Engine {
 
     fn is_drained(&mut self) -> bool {
         let Active { video, audio } = self.active;
-        if self.drained_told || !(video || audio) || self.ready_is_due {
+        if self.drained_told || !(video || audio) {
             return false;
         }
         let position = self.clock.position();
@@ -330,6 +346,19 @@ impl Engine {
             return true;
         }
         position >= end
+    }
+
+    /// What to say at the end of a title of whose pictures not one came out of a decoder: that is no way to
+    /// play to the end. With sound there was something to play.
+    fn barren(&self) -> Option<Error> {
+        let (presented, lost) = self.frames.counts();
+        if !self.active.video || presented > 0 || lost == 0 {
+            return None;
+        }
+        let heard = self.active.audio && self.audio.has_started();
+        let severity = if heard { Severity::Warning } else { Severity::Fatal };
+        let message = format!("none of the {lost} pictures could be decoded");
+        Some(Error::new(severity, Code::Stuck, message))
     }
 
     fn report(&mut self) {

@@ -95,6 +95,8 @@ struct State {
     dropped_in_a_row: u32,
     presented: u64,
     dropped: u64,
+    /// Frames that decoders have brought, shown or not.
+    arrived: u64,
     news: u64,
     closed: bool,
 }
@@ -139,6 +141,11 @@ impl FrameQueue {
     pub fn counts(&self) -> (u64, u64) {
         let state = self.lock();
         (state.presented, state.dropped)
+    }
+
+    /// Frames that decoders have brought so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.lock().arrived
     }
 
     /// When the frame that waits next is due, if one does.
@@ -291,6 +298,7 @@ impl FrameQueue {
         if !state.lanes.contains(&lane) {
             return Err(Closed);
         }
+        state.arrived += 1;
         if state.newest.is_some_and(|newest| frame.pts <= newest) {
             return Ok(());
         }

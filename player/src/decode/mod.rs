@@ -20,6 +20,7 @@ mod registry;
 mod teardown;
 mod video;
 mod video_track;
+mod watchdog;
 
 pub use clock::PresentationClock;
 pub use frame_log::{FrameLog, digest};

@@ -183,9 +183,14 @@ impl VideoDecoder {
         self.src.current_level_buffers() < AHEAD
     }
 
+    /// Samples that wait in front of it.
+    pub(super) fn waiting(&self) -> u64 {
+        self.src.current_level_buffers()
+    }
+
     /// Whether no sample waits in front of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.src.current_level_buffers() == 0
+        self.waiting() == 0
     }
 
     /// Feeds one sample in decoding order.

@@ -8,6 +8,7 @@ use super::frames::FrameQueue;
 use super::message::{DecoderId, DecoderNotice, Message};
 use super::teardown::Teardown;
 use super::video::{Purpose, VideoDecoder, VideoError};
+use super::watchdog::Progress;
 use crate::media::queue::{Appended, SampleQueue};
 use crate::media::sample::Sample;
 use abr::error::{Code, Error, Severity};
@@ -42,6 +43,7 @@ pub(super) struct VideoTrack {
     drain_ordered: bool,
     failures: u32,
     fed_since_failure: u32,
+    fed: u64,
     given_up: bool,
 }
 
@@ -64,6 +66,7 @@ impl VideoTrack {
             drain_ordered: false,
             failures: 0,
             fed_since_failure: 0,
+            fed: 0,
             given_up: false,
         }
     }
@@ -160,6 +163,7 @@ impl VideoTrack {
                 Some(decoder) => decoder.feed(&sample).map(|()| {
                     self.at_keyframe_only = false;
                     self.fed_since_failure = self.fed_since_failure.saturating_add(1);
+                    self.fed += 1;
                     self.fed_to = self.fed_to.max(Some(sample.end()));
                     self.queue.next();
                 }),
@@ -225,6 +229,27 @@ impl VideoTrack {
         !self.ended && !self.given_up && self.decoder.is_some() && self.queue.peek().is_none()
     }
 
+    /// How far the decoders have come, when they have work and there is room for what comes of it.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let waiting = self.decoder.as_ref().map_or(0, VideoDecoder::waiting);
+        let works = !self.given_up && (waiting > 0 || !self.draining.is_empty());
+        (works && !self.frames.is_full())
+            .then(|| Progress { taken: self.fed.saturating_sub(waiting), frames: self.frames.arrived() })
+    }
+
+    /// Replaces decoders that hang; one that hangs again before it was well is given up.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub(super) fn replace_hung(&mut self) -> Result<(), Error> {
+        let hung = self.draining.first().or(self.decoder.as_ref());
+        let element = hung.map_or("decoder", VideoDecoder::element);
+        self.failures = self.failures.max(FAILURES - 1);
+        self.leaving.extend(self.draining.drain(..).map(VideoDecoder::fail));
+        self.fail(&VideoError::Failed { element, reason: "it hangs".to_owned() })
+    }
+
     /// Deals with a decoder's notice.
     ///
     /// # Errors
@@ -283,8 +308,9 @@ impl VideoTrack {
         Ok(())
     }
 
-    /// Continues at `to`, from the samples in the queue where it holds them.
-    pub(super) fn seek(&mut self, to: MediaTime, buffered: bool) {
+    /// Continues at `to`, from the samples in the queue where it holds them. `doubtful` says that the decoder
+    /// may hang: it is not waited for then.
+    pub(super) fn seek(&mut self, to: MediaTime, buffered: bool, doubtful: bool) {
         self.frames.reset(to);
         self.leaving.extend(self.draining.drain(..).map(VideoDecoder::end));
         if !buffered || !self.queue.seek(to) {
@@ -299,9 +325,10 @@ impl VideoTrack {
         self.given_up = false;
         self.failures = 0;
         if let Some(decoder) = self.decoder.take() {
-            match decoder.flush() {
-                Ok(()) => self.decoder = Some(decoder),
-                Err(_) => self.leaving.push(decoder.end()),
+            if !doubtful && decoder.flush().is_ok() {
+                self.decoder = Some(decoder);
+            } else {
+                self.leaving.push(decoder.end());
             }
         }
     }
