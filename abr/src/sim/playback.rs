@@ -75,7 +75,9 @@ struct Active {
     steady_until: Option<Timestamp>,
 }
 
-struct World<'a> {
+/// What surrounds a session: server, network and pipeline in virtual time. Carries out orders and tells facts;
+/// it can surround a driver under test as well as the simulator's own loop.
+pub struct World<'a> {
     now: Timestamp,
     presentation: &'a Presentation,
     pending_indexes: bool,
@@ -99,7 +101,7 @@ struct World<'a> {
 /// Runs a simulation to the end of the title, a fatal error or `until`. Everything that passes between the
 /// session and its world is shown to `observe`.
 pub fn run(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
-    simulate(setup, false, observe)
+    simulate(setup, Pace { sparse: false, grid: None }, observe)
 }
 
 /// As [`run`], with the same orders at the same times and the same figures, but several times as fast: reports
@@ -107,48 +109,50 @@ pub fn run(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcom
 /// them, and values of candidates are left out of the log. A setup with a script is simulated in full.
 pub fn run_quickly(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
     let sparse = setup.script.is_empty();
-    simulate(setup, sparse, observe)
+    simulate(setup, Pace { sparse, grid: None }, observe)
 }
 
-fn simulate(setup: Setup<'_>, sparse: bool, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
+/// As [`run`], but everything happens at multiples of `grid` (above zero), rounded up, and a tick comes before
+/// the facts of the same moment: as for a player whose timers are no finer.
+pub fn run_on_grid(
+    setup: Setup<'_>,
+    grid: Duration,
+    observe: impl FnMut(Timestamp, Seen<'_>),
+) -> Outcome {
+    simulate(setup, Pace { sparse: false, grid: Some(grid) }, observe)
+}
+
+/// How a simulation is carried out.
+#[derive(Clone, Copy)]
+struct Pace {
+    sparse: bool,
+    grid: Option<Duration>,
+}
+
+fn simulate(setup: Setup<'_>, pace: Pace, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
     let mut session = Session::new(setup.config);
-    if sparse {
+    if pace.sparse {
         session.omit_explanations();
     }
     let start = session.config().start_at;
-    let mut world = World {
-        now: Timestamp::ZERO,
-        presentation: setup.presentation,
-        pending_indexes: setup.pending_indexes,
-        origin: setup.origin,
-        transfers: Transfers::new(setup.link),
-        active: Table::new(),
-        reports_from: None,
-        ids: Vec::new(),
-        refused: BTreeMap::new(),
-        held: Table::new(),
-        pipeline: NullPipeline::new(start),
-        told_position: Timestamp::ZERO,
-        facts: VecDeque::new(),
-        violations: Vec::new(),
-        done: false,
-    };
+    let mut world = World::new(setup.presentation, setup.pending_indexes, setup.link, setup.origin, start);
     let mut meter = Meter::default();
     let mut script = setup.script.into_iter().peekable();
     let mut deadline = world.drain(&mut session, &mut meter, &mut observe);
     while !world.done && world.now < setup.until {
-        if sparse {
+        if pace.sparse {
             deadline = world.attend(&session, deadline);
         }
         let next = world.next().into_iter().chain(deadline).chain(script.peek().map(|(at, _)| *at)).min();
         let Some(next) = next else { break };
         let next = next.clamp(world.now, setup.until);
+        let next = pace.grid.map_or(next, |grid| first_report(Timestamp::ZERO, grid, next));
         world.advance(next);
         while let Some((_, fact)) = script.next_if(|(at, _)| *at <= next) {
             world.facts.push_back(fact);
         }
-        if world.facts.is_empty() && deadline.is_some_and(|at| at <= next) {
-            world.facts.push_back(Input::Tick);
+        if (pace.grid.is_some() || world.facts.is_empty()) && deadline.is_some_and(|at| at <= next) {
+            world.facts.push_front(Input::Tick);
         }
         while let Some(fact) = world.facts.pop_front() {
             observe(world.now, Seen::In(&fact));
@@ -166,7 +170,46 @@ fn simulate(setup: Setup<'_>, sparse: bool, mut observe: impl FnMut(Timestamp, S
     Outcome { session, summary, now: world.now, violations }
 }
 
+impl<'a> World<'a> {
+    /// A world at the beginning of time. See [`Setup`]; playback starts at `start`.
+    pub fn new(
+        presentation: &'a Presentation,
+        pending_indexes: bool,
+        link: Link,
+        origin: &'a mut dyn Origin,
+        start: MediaTime,
+    ) -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            presentation,
+            pending_indexes,
+            origin,
+            transfers: Transfers::new(link),
+            active: Table::new(),
+            reports_from: None,
+            ids: Vec::new(),
+            refused: BTreeMap::new(),
+            held: Table::new(),
+            pipeline: NullPipeline::new(start),
+            told_position: Timestamp::ZERO,
+            facts: VecDeque::new(),
+            violations: Vec::new(),
+            done: false,
+        }
+    }
+}
+
 impl World<'_> {
+    /// The next fact to tell at the present time.
+    pub fn take_fact(&mut self) -> Option<Input> {
+        self.facts.pop_front()
+    }
+
+    /// Rules of the protocol that were broken so far.
+    pub fn violations(&self) -> impl Iterator<Item = &String> {
+        self.violations.iter().chain(&self.pipeline.violations)
+    }
+
     /// Carries out orders until the session waits; returns its deadline.
     fn drain(
         &mut self,
@@ -188,7 +231,8 @@ impl World<'_> {
         None
     }
 
-    fn carry_out(&mut self, output: Output) {
+    /// Carries out an order of the session.
+    pub fn carry_out(&mut self, output: Output) {
         let now = self.now;
         match output {
             Output::Fetch(fetch) => self.fetch(fetch),
@@ -272,7 +316,7 @@ impl World<'_> {
     }
 
     /// When something happens next in the world.
-    fn next(&self) -> Option<Timestamp> {
+    pub fn next(&self) -> Option<Timestamp> {
         if let Some(from) = self.reports_from {
             return self.next_wanted(from);
         }
@@ -339,7 +383,8 @@ impl World<'_> {
         (least >= STEADY_BPS && ready <= LONGEST_LATENCY).then_some(until)
     }
 
-    fn advance(&mut self, to: Timestamp) {
+    /// Lets time pass until `to`.
+    pub fn advance(&mut self, to: Timestamp) {
         self.now = to;
         self.transfers.advance(to);
         let mut ids = std::mem::take(&mut self.ids);

@@ -4,5 +4,6 @@ mod failures;
 mod hostile;
 mod periods;
 mod playback;
-mod support;
 mod quick;
+mod support;
+
