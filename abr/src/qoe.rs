@@ -9,6 +9,13 @@
 //! |---|---|---|
 //! | [`Summary::qoe_lin`] | R in Mbit/s | the highest rung in Mbit/s (4.3 for Pensieve's ladder) |
 //! | [`Summary::qoe_log`] | ln(R/R_min) | ln(R_max/R_min) (2.66 for Pensieve's ladder) |
+//!
+//! | figure | formula | source |
+//! |---|---|---|
+//! | [`Summary::rebuffer_ratio`] | S ÷ (played + S); S₀ and seeks are reported apart | Dobrian et al., SIGCOMM 2011 |
+//! | [`Summary::mean_bitrate_bps`] | Σ R_n·L_n ÷ Σ L_n over the played seconds L_n | Dobrian et al., SIGCOMM 2011 |
+//! | [`Summary::switches`], [`Summary::switch_bps`] | changes of representation; mean \|R_{n+1} − R_n\| of those | Yin et al. |
+//! | [`Summary::wasted_bytes`] | received and never played: given up, replaced or failed | Sabre's abandonment and replacement, MMSys 2018 |
 
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::protocol::{Event, Output, Reason};
@@ -51,6 +58,10 @@ pub struct Summary {
     pub mean_bitrate_bps: u64,
     /// Changes of video representation, those at the start and at period borders excluded.
     pub switches: u32,
+    /// Mean size of a change of stated bitrate between one played video segment and the next, over those that
+    /// differ, in bit/s; 0 when none does.
+    #[serde(default)]
+    pub switch_bps: u64,
     /// Downloads given up.
     pub abandoned: u32,
     /// Segments skipped.
@@ -150,6 +161,7 @@ impl Meter {
             played_ms: ms(played),
             mean_bitrate_bps: if played.is_zero() { 0 } else { (bits / played.as_secs_f64()).round() as u64 },
             switches: self.switches,
+            switch_bps: mean_change(&rates).round() as u64,
             abandoned: self.abandoned,
             gaps: self.gaps,
             seeks: self.seeks,
@@ -171,6 +183,12 @@ fn ladder(presentation: &Presentation) -> (f64, f64) {
     (rates().fold(f64::INFINITY, f64::min).min(1e15), rates().fold(1.0, f64::max))
 }
 
+/// Mean of the differences between neighbours that differ.
+fn mean_change(rates: &[f64]) -> f64 {
+    let changes = || rates.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|change| *change > 0.0);
+    changes().sum::<f64>() / changes().count().max(1) as f64
+}
+
 fn score(rates: &[f64], waited: f64, quality: impl Fn(f64) -> f64, mu: f64) -> f64 {
     if rates.is_empty() {
         return 0.0;
@@ -189,5 +207,7 @@ mod tests {
         let rates = [1e6, 2e6, 2e6];
         assert_eq!(score(&rates, 0.5, |r| r / 1e6, 4.3), (5.0 - 1.0 - 2.15) / 3.0);
         assert_eq!(score(&[], 0.5, |r| r, 1.0), 0.0);
+        assert_eq!(mean_change(&[1e6, 4e6, 4e6, 2e6]), 2.5e6);
+        assert_eq!(mean_change(&[1e6]), 0.0);
     }
 }

@@ -12,3 +12,6 @@ pub mod pipeline;
 pub mod playback;
 pub mod staging;
 pub mod optimum;
+pub mod experiment;
+pub mod report;
+pub mod plot;
