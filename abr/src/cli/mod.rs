@@ -7,11 +7,13 @@ mod compare;
 mod convert;
 mod documents;
 mod experiment;
+mod explain;
 mod job;
 mod manifest;
 mod optimum;
 mod outputs;
 mod playing;
+mod plot;
 mod progress;
 mod replay;
 mod reproduce;
@@ -39,6 +41,7 @@ enum Command {
     Compare(compare::Compare),
     Sweep(sweep::Sweep),
     Rerun(rerun::Rerun),
+    Plot(plot::Plot),
     Replay(replay::Replay),
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Compare(command) => command.run(),
         Command::Sweep(command) => command.run(),
         Command::Rerun(command) => command.run(),
+        Command::Plot(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),

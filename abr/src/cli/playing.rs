@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows that are held until they can be handed on in order.
 const WINDOW_ROWS: usize = 4096;
-/// Cells that are begun together: enough for every core to be busy, few enough for waits at the end to be short.
-const WINDOW_CELLS: usize = 64;
+/// Cells per thread that are begun together: enough to keep every core busy, few enough that little is lost when the
+/// program dies.
+const CELLS_PER_THREAD: usize = 8;
 
 /// Plays the sessions of `cells` but for the first `skip`; false when interrupted. What was handed on by then is
 /// whole and in order.
@@ -31,7 +32,7 @@ pub(super) fn play(
     }
     let mut skip_in_cell = skip % sessions.len();
     let mut at = cells.start + skip / sessions.len();
-    let width = (WINDOW_ROWS / sessions.len()).clamp(1, WINDOW_CELLS);
+    let width = (WINDOW_ROWS / sessions.len()).clamp(1, CELLS_PER_THREAD * rayon::current_num_threads());
     while at < cells.end {
         let window = at..(at + width).min(cells.end);
         at = window.end;

@@ -50,9 +50,14 @@ impl Figure {
         mean(&rows.filter_map(|row| self.value(row)).collect::<Vec<_>>())
     }
 
+    /// The column's value in a row, if it is a number.
+    pub fn number(&self, row: &Row) -> Option<f64> {
+        number(self.column, row)
+    }
+
     /// What one session contributes to the mean.
     pub fn value(&self, row: &Row) -> Option<f64> {
-        let value = number(self.column, row)?;
+        let value = self.number(row)?;
         Some(if self.column.name == "percent_of_optimum" { value.clamp(0.0, 100.0) } else { value })
     }
 }
