@@ -15,6 +15,7 @@
 //! | [`Summary::rebuffer_ratio`] | S ÷ (played + S); S₀ and seeks are reported apart | Dobrian et al., SIGCOMM 2011 |
 //! | [`Summary::mean_bitrate_bps`] | Σ R_n·L_n ÷ Σ L_n over the played seconds L_n | Dobrian et al., SIGCOMM 2011 |
 //! | [`Summary::switches`], [`Summary::switch_bps`] | changes of representation; mean \|R_{n+1} − R_n\| of those | Yin et al. |
+//! | [`Summary::latency_ms`] | Σ latency·time ÷ Σ time, while playing | Bentaleb et al., MMSys 2020 |
 //! | [`Summary::wasted_bytes`] | received and never played: given up, replaced or failed | Sabre's abandonment and replacement, MMSys 2018 |
 
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
@@ -39,6 +40,8 @@ pub struct Meter {
     abandoned: u32,
     gaps: u32,
     end: Option<MediaTime>,
+    /// Latency × time and time in nanoseconds, and what was told last.
+    latency: (u128, u128, Option<(Timestamp, Duration)>),
 }
 
 /// The numbers of one session.
@@ -70,6 +73,9 @@ pub struct Summary {
     pub seeks: u32,
     /// Total time from seeks to their pictures, in milliseconds.
     pub seek_ms: u64,
+    /// Mean distance behind the live edge while playing, weighted by time, in milliseconds; `None` on demand.
+    #[serde(default)]
+    pub latency_ms: Option<u64>,
     /// Body bytes received.
     pub bytes: u64,
     /// How many of them were never played: given up, replaced or failed.
@@ -93,6 +99,17 @@ impl Meter {
             Output::Report(event) => self.tell_event(now, event),
             _ => {}
         }
+    }
+
+    /// Tells how far playback is behind the live edge from now on; `None` while it does not play.
+    pub fn tell_latency(&mut self, now: Timestamp, latency: Option<Duration>) {
+        let (sum, time, last) = &mut self.latency;
+        if let Some((since, was)) = last.take() {
+            let span = u128::from(nanos(now.since(since)));
+            *sum += u128::from(nanos(was)) * span;
+            *time += span;
+        }
+        *last = latency.map(|latency| (now, latency));
     }
 
     fn tell_event(&mut self, now: Timestamp, event: &Event) {
@@ -166,6 +183,9 @@ impl Meter {
             gaps: self.gaps,
             seeks: self.seeks,
             seek_ms: ms(self.seeking),
+            latency_ms: (self.latency.0 / 1_000_000)
+                .checked_div(self.latency.1)
+                .and_then(|mean| u64::try_from(mean).ok()),
             bytes: traffic.0,
             wasted_bytes: traffic.1,
             qoe_lin: score(&rates, waited, |r| r / 1e6, highest / 1e6),
@@ -209,5 +229,19 @@ mod tests {
         assert_eq!(score(&[], 0.5, |r| r, 1.0), 0.0);
         assert_eq!(mean_change(&[1e6, 4e6, 4e6, 2e6]), 2.5e6);
         assert_eq!(mean_change(&[1e6]), 0.0);
+    }
+
+    #[test]
+    fn latency_is_weighted_by_time_and_only_while_playing() {
+        let mut meter = Meter::default();
+        let latency_ms =
+            |meter: &Meter| meter.summary(Timestamp::ZERO, MediaTime::ZERO, None, (0, 0)).latency_ms;
+        assert_eq!(latency_ms(&meter), None);
+        let at = |ms| Timestamp::from_millis(ms);
+        meter.tell_latency(at(1000), Some(Duration::from_millis(3000)));
+        meter.tell_latency(at(4000), Some(Duration::from_millis(1000)));
+        meter.tell_latency(at(5000), None);
+        meter.tell_latency(at(90_000), Some(Duration::from_secs(50)));
+        assert_eq!(latency_ms(&meter), Some(2500));
     }
 }

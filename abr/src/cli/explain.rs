@@ -54,6 +54,8 @@ pub(super) fn explained(presentation: &Presentation, now: Timestamp, event: &Eve
         Event::Resumed { .. } => "resumed".to_owned(),
         Event::Error(error) => error.to_string(),
         Event::Ended { .. } => "everything has been played".to_owned(),
+        #[allow(unreachable_patterns, reason = "the log may learn new words")]
+        other => serde_json::to_string(other).unwrap_or_default(),
     };
     Some(Explained::Other { t_s, what })
 }

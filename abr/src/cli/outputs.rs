@@ -186,7 +186,7 @@ fn to_parquet(rows: &Path, place: &Path) -> Result<(), Failure> {
     let mut reader = csv::Reader::new(rows, BufReader::new(File::open(rows)?))?;
     let part = part(place);
     let mut writer = parquet::Writer::new(BufWriter::new(File::create(&part)?))?;
-    while let Some(row) = reader.next()? {
+    while let Some(row) = reader.read_row()? {
         writer.write(row)?;
     }
     writer.finish()?;
@@ -197,7 +197,7 @@ fn to_parquet(rows: &Path, place: &Path) -> Result<(), Failure> {
 fn csv_rows(path: &Path, most: usize) -> Result<(usize, u64), Failure> {
     let mut reader = csv::Reader::new(path, BufReader::new(File::open(path)?))?;
     let mut rows = 0;
-    while rows < most && reader.next()?.is_some() {
+    while rows < most && reader.read_row()?.is_some() {
         rows += 1;
     }
     Ok((rows, reader.offset()))

@@ -13,7 +13,7 @@ use crate::sim::origin::Faultless;
 use crate::sim::playback::{self, Seen, Setup};
 use crate::sim::plot::{page, record::Recorder, timeline};
 use crate::sim::staging;
-use crate::sim::trace::{Trace, sets};
+use crate::sim::trace::{Format, Trace, sets};
 use crate::time::Timestamp;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -43,6 +43,9 @@ pub(super) struct Run {
     /// A trace in any known format, or a folder of traces.
     #[arg(long)]
     trace: PathBuf,
+    /// Read traces as this format instead of looking.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Who chooses the quality.
     #[arg(long, default_value = "hybrid", value_parser = PossibleValuesParser::new(controller::NAMES))]
     controller: String,
@@ -92,7 +95,7 @@ impl Run {
             }
             return self.run_all(&presentation);
         }
-        let trace = Trace::read(&self.trace, None)?;
+        let trace = Trace::read(&self.trace, self.format)?;
         let mut journal = match &self.journal {
             Some(path) => Some(io::BufWriter::new(std::fs::File::create(path)?)),
             None => None,
@@ -118,7 +121,10 @@ impl Run {
                 _ => None,
             };
             let said = match line {
-                Some(line) if self.json => Ok(reasons.push(line)),
+                Some(line) if self.json => {
+                    reasons.push(line);
+                    Ok(())
+                }
                 Some(line) => writeln!(out, "{line}"),
                 None => Ok(()),
             };
@@ -148,7 +154,7 @@ impl Run {
 
     fn run_all(&self, presentation: &Presentation) -> Result<ExitCode, Failure> {
         let files: Vec<PathBuf> = sets(&self.trace)?.into_iter().flat_map(|(_, files)| files).collect();
-        let read = |path: &PathBuf| match Trace::read(path, None) {
+        let read = |path: &PathBuf| match Trace::read(path, self.format) {
             Ok(trace) => Some(trace),
             Err(error) => {
                 eprintln!("skipped: {error}");

@@ -130,7 +130,7 @@ fn points(path: &Path) -> Result<Vec<Point>, Failure> {
     let file = File::open(path).map_err(|error| Problem::Io(error).in_file(path))?;
     let mut reader = csv::Reader::new(path, BufReader::new(file))?;
     let mut points: BTreeMap<String, Point> = BTreeMap::new();
-    while let Some(row) = reader.next()? {
+    while let Some(row) = reader.read_row()? {
         let name =
             format!("{} {} cap={} {} {}", row.controller, row.link, row.cap_s, row.qoe, row.parameters);
         let point = points.entry(name).or_default();

@@ -7,5 +7,5 @@ mod stage;
 
 pub use grid::{Grid, Session};
 pub use inputs::{Found, Skipped, TITLES, TraceSet, default_title, find, hash, hash_file, hash_title};
-pub use settings::{Point, SETTINGS, Setting, Settings, points};
+pub use settings::{Axis, Point, SETTINGS, Setting, Settings, points};
 pub use stage::{Conditions, LinkModel, Qoe, Stage, Subject};

@@ -5,7 +5,7 @@
 //! is a span of cells, so that the rows of all shards, one after the other, are those of the whole.
 
 use super::inputs::TraceSet;
-use super::settings::{Point, Settings};
+use super::settings::{Point, Settings, tuned};
 use super::stage::{Conditions, Stage, Subject};
 use crate::sim::input::ReadError;
 use crate::sim::report::Row;
@@ -102,9 +102,9 @@ impl Grid {
         let point = &self.session[session.0 / self.controllers.len()];
         let controller = self.controllers[session.0 % self.controllers.len()];
         let all = || network.iter().chain(point);
-        let parameters: Vec<String> =
-            all().map(|(setting, value)| format!("{}={value}", setting.name)).collect();
-        stage.play(controller, &parameters.join(" "), &Settings::at(&all().copied().collect()))
+        let parameters: Vec<String> = all().map(|(axis, value)| format!("{}={value}", axis.name())).collect();
+        let settings = Settings::at(&all().cloned().collect());
+        stage.play(controller, &tuned(controller, point), &parameters.join(" "), &settings)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What may be varied in an experiment besides controller, link, cap and score: `--set name=value,value`.
 
+use crate::controller;
 use crate::session::Config;
 use crate::throughput::Prior;
 use std::time::Duration;
@@ -104,8 +105,46 @@ pub const SETTINGS: &[Setting] = &[
 /// Most points of each part of a grid.
 const MAX_POINTS: usize = 1_000_000;
 
+/// What a value of a point is of.
+#[derive(Clone, Debug)]
+pub enum Axis {
+    /// The session or the link.
+    Setting(&'static Setting),
+    /// A number inside a controller: `hybrid.fade` is `fade` of `hybrid`.
+    Knob {
+        /// Whose.
+        controller: String,
+        /// Which.
+        knob: String,
+    },
+}
+
+impl Axis {
+    /// Its name in `--set`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Setting(setting) => setting.name.to_owned(),
+            Self::Knob { controller, knob } => format!("{controller}.{knob}"),
+        }
+    }
+
+    fn changes_link(&self) -> bool {
+        matches!(self, Self::Setting(setting) if setting.changes_link)
+    }
+}
+
 /// A point of the grid: settings with their values.
-pub type Point = Vec<(&'static Setting, f64)>;
+pub type Point = Vec<(Axis, f64)>;
+
+/// The name by which `controller::by_name` makes a controller with the numbers of a point.
+pub(super) fn tuned(controller: &str, point: &Point) -> String {
+    let of = |(axis, value): &(Axis, f64)| match axis {
+        Axis::Knob { controller: whose, knob } if whose == controller => Some(format!("{knob}={value}")),
+        _ => None,
+    };
+    let knobs: Vec<String> = point.iter().filter_map(of).collect();
+    if knobs.is_empty() { controller.to_owned() } else { format!("{controller}:{}", knobs.join(",")) }
+}
 
 impl Settings {
     /// The defaults with the values of a point.
@@ -113,8 +152,10 @@ impl Settings {
         let mut settings = Self::default();
         // What --cap-s says is the capacity.
         settings.config.buffer_bytes = u64::MAX;
-        for (setting, value) in point {
-            (setting.apply)(&mut settings, *value);
+        for (axis, value) in point {
+            if let Axis::Setting(setting) = axis {
+                (setting.apply)(&mut settings, *value);
+            }
         }
         settings
     }
@@ -123,24 +164,24 @@ impl Settings {
 /// The grid that `--set` arguments (`name=value,value`) span: the points of settings that change the link, and those
 /// of the others; the last argument varies fastest. Each has at least one point, the empty one.
 pub fn points(arguments: &[String]) -> Result<(Vec<Point>, Vec<Point>), String> {
-    let mut axes: Vec<(&'static Setting, Vec<f64>)> = Vec::new();
+    let mut axes: Vec<(Axis, Vec<f64>)> = Vec::new();
     for argument in arguments {
         let axis = axis(argument)?;
-        if axes.iter().any(|(taken, _)| taken.name == axis.0.name) {
-            return Err(format!("{0} is set twice; write {0}=value,value", axis.0.name));
+        if axes.iter().any(|(taken, _)| taken.name() == axis.0.name()) {
+            return Err(format!("{0} is set twice; write {0}=value,value", axis.0.name()));
         }
         axes.push(axis);
     }
     let product = |changes_link: bool| {
         let mut points: Vec<Point> = vec![Vec::new()];
-        for (setting, values) in axes.iter().filter(|(setting, _)| setting.changes_link == changes_link) {
+        for (axis, values) in axes.iter().filter(|(axis, _)| axis.changes_link() == changes_link) {
             if points.len().saturating_mul(values.len()) > MAX_POINTS {
                 return Err(format!("--set spans more than {MAX_POINTS} points"));
             }
             let extended = |point: &Point| {
                 values
                     .iter()
-                    .map(|value| [point.as_slice(), &[(*setting, *value)]].concat())
+                    .map(|value| [point.as_slice(), &[(axis.clone(), *value)]].concat())
                     .collect::<Vec<_>>()
             };
             points = points.iter().flat_map(extended).collect();
@@ -150,25 +191,39 @@ pub fn points(arguments: &[String]) -> Result<(Vec<Point>, Vec<Point>), String> 
     Ok((product(true)?, product(false)?))
 }
 
-/// A setting and its values.
-fn axis(argument: &str) -> Result<(&'static Setting, Vec<f64>), String> {
+/// An axis of the grid and its values.
+fn axis(argument: &str) -> Result<(Axis, Vec<f64>), String> {
     let (name, values) = argument
         .split_once('=')
         .ok_or_else(|| format!("{argument:?} is not name=value,value; names are {}", names()))?;
-    let setting = SETTINGS
-        .iter()
-        .find(|setting| setting.name == name)
-        .ok_or_else(|| format!("there is no setting {name:?}; there are {}", names()))?;
-    let (least, most) = setting.range;
-    let value = |text: &str| match text.trim().parse::<f64>() {
-        Ok(value) if (least..=most).contains(&value) => Ok(value),
-        _ => Err(format!("{name}={text}: must be a number within {least} to {most}")),
+    let axis = match (SETTINGS.iter().find(|setting| setting.name == name), name.split_once('.')) {
+        (Some(setting), _) => Axis::Setting(setting),
+        (None, Some((controller, knob))) if controller::NAMES.contains(&controller) => {
+            Axis::Knob { controller: controller.to_owned(), knob: knob.to_owned() }
+        }
+        _ => return Err(format!("there is no setting {name:?}; there are {}", names())),
     };
-    Ok((setting, values.split(',').map(value).collect::<Result<_, _>>()?))
+    let value = |text: &str| {
+        let value = text.trim().parse::<f64>().map_err(|_| format!("{name}={text}: must be a number"))?;
+        match &axis {
+            Axis::Setting(setting) if !(setting.range.0..=setting.range.1).contains(&value) => {
+                Err(format!("{name}={text}: must be within {} to {}", setting.range.0, setting.range.1))
+            }
+            Axis::Knob { controller, .. }
+                if controller::by_name(&tuned(controller, &vec![(axis.clone(), value)])).is_none() =>
+            {
+                Err(format!("{name}={text}: {controller} has no such number, or not this value"))
+            }
+            _ => Ok(value),
+        }
+    };
+    let values = values.split(',').map(value).collect::<Result<_, _>>()?;
+    Ok((axis, values))
 }
 
 fn names() -> String {
-    SETTINGS.iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ")
+    let names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    format!("{}, and CONTROLLER.NUMBER for controllers with numbers to tune", names.join(", "))
 }
 
 #[cfg(test)]
@@ -191,9 +246,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_set_is_refused() {
-        for (argument, said) in
-            [("x=1", "no setting"), ("seed", "not name=value"), ("payload=2", "within 0.01 to 1")]
-        {
+        for (argument, said) in [
+            ("x=1", "no setting"),
+            ("seed", "not name=value"),
+            ("payload=2", "within 0.01 to 1"),
+            ("bba-0.x=1", "no such number"),
+        ] {
             let error = points(&[argument.into()]).unwrap_err();
             assert!(error.contains(said), "{error}");
         }

@@ -135,10 +135,10 @@ impl<'a> Stage<'a> {
         Self { subject, conditions, link: staging::link(&trace, 0.0), holds_s, top, optimum, base }
     }
 
-    /// Plays a session with a controller. The same arguments always give the same row.
-    pub fn play(&self, controller: &str, parameters: &str, settings: &Settings) -> Row {
+    /// Plays a session with the controller that is made by the name `tuned`. The same arguments always give the same row.
+    pub fn play(&self, controller: &str, tuned: &str, parameters: &str, settings: &Settings) -> Row {
         let config = Config {
-            controller: controller.to_owned(),
+            controller: tuned.to_owned(),
             buffer_ahead: Duration::from_millis((self.holds_s * 1e3) as u64),
             ..settings.config.clone()
         };
@@ -219,12 +219,12 @@ mod tests {
             Conditions { link: LinkModel::Pensieve, cap_s: 20.0, qoe: Qoe::Lin, with_optimum: true };
         let plain = Settings::at(&Vec::new());
         let stage = Stage::new("s", &subject, trace(30_000.0), conditions, &plain);
-        let row = stage.play("hybrid", "", &plain);
+        let row = stage.play("hybrid", "hybrid", "", &plain);
         assert_eq!((row.phase.as_str(), row.link.as_str(), row.segments), ("ended", "pensieve", 20));
         assert!(row.percent_of_optimum.unwrap() > 80.0 && row.optimum <= row.optimum_upper, "{row:?}");
         let slow = Settings { bandwidth: Some(0.01), ..Settings::default() };
         let stage = Stage::new("s", &subject, trace(30_000.0), conditions, &slow);
-        assert!(stage.play("hybrid", "", &plain).mean_bitrate_bps < row.mean_bitrate_bps);
+        assert!(stage.play("hybrid", "hybrid", "", &plain).mean_bitrate_bps < row.mean_bitrate_bps);
     }
 
     #[test]
@@ -233,7 +233,8 @@ mod tests {
         let conditions =
             Conditions { link: LinkModel::Sabre, cap_s: 20.0, qoe: Qoe::Lin, with_optimum: true };
         let plain = Settings::at(&Vec::new());
-        let row = Stage::new("s", &subject, trace(10.0), conditions, &plain).play("bba-0", "", &plain);
+        let row =
+            Stage::new("s", &subject, trace(10.0), conditions, &plain).play("bba-0", "bba-0", "", &plain);
         assert_eq!(row.percent_of_optimum, None);
         assert!(row.optimum.is_some() && row.score <= 0.0);
     }

@@ -49,7 +49,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads the header, if there is one.
     pub fn new(path: &Path, input: R) -> Result<Self, ReadError> {
         let mut records = Records::new(input);
-        let first = records.next().map_err(|problem| problem.in_file(path))?;
+        let first = records.read().map_err(|problem| problem.in_file(path))?;
         let is_header = |names: &Vec<String>| names.iter().eq(COLUMNS.iter().map(|column| column.name));
         let first = first.filter(|record| !is_header(record));
         if first.as_ref().is_some_and(|record| record.len() != COLUMNS.len()) {
@@ -60,11 +60,11 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next row; a last one that was cut off is left out.
-    pub fn next(&mut self) -> Result<Option<Row>, ReadError> {
+    pub fn read_row(&mut self) -> Result<Option<Row>, ReadError> {
         let wrong = |problem: Problem, line| problem.on_line(&self.path, line);
         let fields = match self.first.take() {
             Some(fields) => Some(fields),
-            None => self.records.next().map_err(|problem| wrong(problem, self.records.line))?,
+            None => self.records.read().map_err(|problem| wrong(problem, self.records.line))?,
         };
         let Some(fields) = fields else { return Ok(None) };
         let mut row = Row::default();
@@ -92,7 +92,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>, ReadError> {
     let file = File::open(path).map_err(|error| Problem::Io(error).in_file(path))?;
     let mut reader = Reader::new(path, BufReader::new(file))?;
     let mut rows = Vec::new();
-    while let Some(row) = reader.next()? {
+    while let Some(row) = reader.read_row()? {
         rows.push(row);
     }
     Ok(rows)
@@ -114,7 +114,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The fields of the next complete record.
-    fn next(&mut self) -> Result<Option<Vec<String>>, Problem> {
+    fn read(&mut self) -> Result<Option<Vec<String>>, Problem> {
         let mut bytes = Vec::new();
         loop {
             let left = (MAX_RECORD - bytes.len()) as u64;
@@ -179,12 +179,12 @@ mod tests {
         let whole = text.len();
         text.extend_from_slice(b"a,b,\"c");
         let mut reader = Reader::new(Path::new("t.csv"), text.as_slice()).unwrap();
-        assert_eq!(reader.next().unwrap(), Some(strange()));
-        assert_eq!(reader.next().unwrap(), Some(Row::default()));
-        assert_eq!(reader.next().unwrap(), None);
+        assert_eq!(reader.read_row().unwrap(), Some(strange()));
+        assert_eq!(reader.read_row().unwrap(), Some(Row::default()));
+        assert_eq!(reader.read_row().unwrap(), None);
         let rest = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         let mut shard = Reader::new(Path::new("t.csv"), &text[rest..]).unwrap();
-        assert_eq!(shard.next().unwrap(), Some(strange()), "later shards have no header");
+        assert_eq!(shard.read_row().unwrap(), Some(strange()), "later shards have no header");
         assert_eq!(reader.offset(), whole as u64);
     }
 
@@ -192,7 +192,7 @@ mod tests {
     fn what_is_no_table_of_results_is_refused_with_its_line() {
         let refused = |text: &str| {
             let error = match Reader::new(Path::new("t.csv"), text.as_bytes()) {
-                Ok(mut reader) => reader.next().unwrap_err(),
+                Ok(mut reader) => reader.read_row().unwrap_err(),
                 Err(error) => error,
             };
             error.to_string()
