@@ -9,8 +9,8 @@
 //!   with true segment sizes where the index states them. It is Fugu's plan (Yan et al., NSDI 2020) with a Markov
 //!   chain in the place of independent draws: what is bad stays bad for a while, which is what a queue is for.
 //! - The worth `u` of a rung is `ln(R/R₀)` in parts of that of the highest rung; a second of stalling costs as much as
-//!   the highest rung is worth in a segment (QoE_log). QoE_lin, scored on the same sessions, loses less than a percent
-//!   against a worth of its own, while QoE_log would lose ten the other way round.
+//!   the highest rung is worth in a segment (QoE_log). On Pensieve's ladder QoE_lin is served as well by it as by a worth
+//!   of its own, while QoE_log suffers from the bitrate as worth; on a 4K ladder with a short queue QoE_lin suffers.
 //! - Near a live edge the queue ends at the latency target, and a stall costs the latency that it adds until that is
 //!   won back.
 //! - Safety: slow rise after a start, and with an empty queue only what is likely to arrive in time.
