@@ -8,6 +8,7 @@ mod optimum;
 mod replay;
 mod reproduce;
 mod run;
+mod tune;
 
 use crate::sim::input::ReadError;
 use clap::{Parser, Subcommand};
@@ -30,6 +31,7 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
     Optimum(optimum::OptimumOf),
+    Tune(tune::Tune),
 }
 
 /// Why a command ended early.
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),
         Command::Optimum(command) => command.run(),
+        Command::Tune(command) => command.run(),
     };
     match result {
         Ok(code) => code,

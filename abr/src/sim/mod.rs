@@ -12,3 +12,4 @@ pub mod pipeline;
 pub mod playback;
 pub mod staging;
 pub mod optimum;
+pub mod tune;

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Decoded frames that may wait. Decoders have few surfaces, so this is small.
-const CAPACITY: usize = 4;
+/// Decoded frames that may wait, beside the one that a decoder holds in its hand. Decoders have few surfaces
+/// and frames are large, so this is small.
+const CAPACITY: usize = 2;
 /// After so many late frames in a row one is shown nevertheless, so that a slow machine shows something.
 const DROPPED_IN_A_ROW: u32 = 10;
 
@@ -156,6 +157,12 @@ impl FrameQueue {
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
         state.last_told && state.ended() && state.waiting.is_empty()
+    }
+
+    /// Whether a frame that ends at `end` would be the first since the start or a seek.
+    pub(super) fn would_show_first(&self, end: MediaTime) -> bool {
+        let state = self.lock();
+        state.first_is_due && state.newest.is_none() && state.skip_until.is_none_or(|target| end > target)
     }
 
     /// Whether decoders have to wait.

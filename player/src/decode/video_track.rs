@@ -7,7 +7,7 @@
 use super::frames::FrameQueue;
 use super::message::{DecoderId, DecoderNotice, Message};
 use super::teardown::Teardown;
-use super::video::{VideoDecoder, VideoError};
+use super::video::{Purpose, VideoDecoder, VideoError};
 use super::watchdog::Progress;
 use crate::media::queue::{Appended, SampleQueue};
 use crate::media::sample::Sample;
@@ -81,6 +81,11 @@ impl VideoTrack {
         self.ended && self.drain_ordered && self.frames.is_drained()
     }
 
+    /// Whether the track cannot be decoded.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// End of the last queued sample.
     pub(super) fn end(&self) -> Option<MediaTime> {
         self.end
@@ -141,11 +146,9 @@ impl VideoTrack {
             }
             let fed = match &mut self.decoder {
                 None => {
-                    let id = DecoderId(self.decoders_started);
-                    self.decoders_started += 1;
                     self.drain_ordered = false;
-                    let started = VideoDecoder::start(id, &sample.format, &self.frames, self.mailbox.clone());
-                    started.map(|decoder| self.decoder = Some(decoder))
+                    self.hasten(&sample);
+                    self.start(&sample, Purpose::Playback).map(|decoder| self.decoder = Some(decoder))
                 }
                 Some(decoder) if !decoder.takes(&sample.format) => {
                     if !self.draining.is_empty() {
@@ -170,6 +173,29 @@ impl VideoTrack {
             }
         }
         Ok(())
+    }
+
+    fn start(&mut self, sample: &Sample, purpose: Purpose) -> Result<VideoDecoder, VideoError> {
+        let id = DecoderId(self.decoders_started);
+        self.decoders_started += 1;
+        VideoDecoder::start(id, purpose, &sample.format, &self.frames, self.mailbox.clone())
+    }
+
+    /// Shows the first picture at once: a decoder holds frames back until it knows their order, so one of
+    /// its own decodes the keyframe alone and is drained. The picture comes out of the decoder that follows
+    /// as well, where the queue drops it as a repetition.
+    fn hasten(&mut self, sample: &Sample) {
+        let shown = !sample.is_trimmed_away() && self.frames.would_show_first(sample.end());
+        if !(sample.keyframe && shown && VideoDecoder::would_be_software(&sample.format)) {
+            return;
+        }
+        // When it fails, the decoder that follows says why.
+        let Ok(mut decoder) = self.start(sample, Purpose::FirstPicture) else { return };
+        if decoder.feed(sample).is_ok() && decoder.drain().is_ok() {
+            self.draining.push(decoder);
+        } else {
+            self.leaving.push(decoder.end());
+        }
     }
 
     /// A decoder holds back its last frames until it gets more samples or is drained. At the end of the
