@@ -19,6 +19,7 @@ mod replay;
 mod reproduce;
 mod rerun;
 mod run;
+mod tune;
 mod sweep;
 mod table;
 
@@ -46,6 +47,7 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
     Optimum(optimum::OptimumOf),
+    Tune(tune::Tune),
     Schema(documents::Schema),
     Completions(documents::Completions),
     Man(documents::Man),
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),
         Command::Optimum(command) => command.run(),
+        Command::Tune(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

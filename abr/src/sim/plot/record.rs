@@ -111,7 +111,7 @@ impl Recorder {
     fn event(&mut self, t: f64, event: &Event) {
         match event {
             Event::Decided(decision) if decision.track == self.track => {
-                self.record.controller.clone_from(&decision.controller);
+                self.record.controller = decision.controller.to_string();
                 let rate = self.rates.get(&decision.chosen).copied().unwrap_or(0.0);
                 self.record.chosen.push((t, rate));
             }
