@@ -47,6 +47,11 @@ impl Scale {
         Self { from, to, step: round_step((to - from).abs().max(1e-9) / ticks.max(1) as f64) }
     }
 
+    /// The same, ending at `most` at the latest.
+    pub(super) fn until(self, most: f64) -> Self {
+        Self { to: self.to.min(most.max(self.from + self.step)), ..self }
+    }
+
     /// The same, the other way round.
     pub(super) fn reversed(self) -> Self {
         Self { from: self.to, to: self.from, step: self.step }

@@ -56,7 +56,7 @@ pub fn draw(rows: &[Row], shown: &Shown<'_>, marked: &[&str]) -> Option<String> 
         let all = values(set, None);
         let x = match shown.range {
             Some((from, to)) => Scale::exact(from, to, 5),
-            None => Scale::over([0.0, quantile(all, 0.98).unwrap_or(1.0)].into_iter(), 4),
+            None => Scale::over([0.0, quantile(all, 0.95).unwrap_or(1.0)].into_iter(), 4),
         };
         let panel = Panel {
             left: 60.0 + (place % across) as f64 * cell.0,

@@ -4,7 +4,7 @@ use super::style::scale;
 use super::svg::{Anchor, Svg};
 use crate::sim::report::summary::Line;
 
-const CELL: (f64, f64) = (92.0, 30.0);
+const CELL: (f64, f64) = (102.0, 30.0);
 const LEFT: f64 = 112.0;
 const TOP: f64 = 112.0;
 
@@ -113,7 +113,12 @@ fn draw_cell(svg: &mut Svg, at: (f64, f64), share: f64, (value, second): (String
 }
 
 fn figure(value: f64, with_optimum: bool) -> String {
-    let text = if with_optimum { format!("{value:.1}") } else { format!("{value:.2}") };
+    let text = match with_optimum {
+        // Far below zero the tenths say nothing and need room.
+        true if value <= -100.0 => format!("{value:.0}"),
+        true => format!("{value:.1}"),
+        false => format!("{value:.2}"),
+    };
     let text = if text.starts_with("-0.0") && text.trim_start_matches(['-', '0', '.']).is_empty() {
         text[1..].to_owned()
     } else {

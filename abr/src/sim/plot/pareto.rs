@@ -75,7 +75,7 @@ pub fn draw(lines: &[Line]) -> Option<String> {
         width: 640.0,
         height: 360.0,
         x: Scale::over(spots.iter().map(|spot| spot.stalled), 6).reversed(),
-        y: Scale::tight(spots.iter().map(|spot| spot.quality), 6),
+        y: Scale::tight(spots.iter().map(|spot| spot.quality), 6).until(100.0),
     };
     panel.draw(
         &mut svg,
@@ -111,8 +111,8 @@ type Box4 = (f64, f64, f64, f64);
 
 /// Writes a name near its point where it covers least of what is there already.
 fn label(svg: &mut Svg, panel: &Panel, text: &str, (x, y): (f64, f64), taken: &mut Vec<Box4>) {
-    let (width, height) = (text.len() as f64 * 6.6, 13.0);
-    let places = [8.0, 20.0, 34.0, 50.0].into_iter().flat_map(|reach| {
+    let (width, height) = (text.len() as f64 * 7.0, 13.0);
+    let places = [10.0, 20.0, 34.0, 50.0].into_iter().flat_map(|reach| {
         [(1.0, 0.0), (-1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (0.8, -0.8), (-0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)]
             .map(|(right, down)| (right, down, reach))
     });
@@ -129,7 +129,7 @@ fn label(svg: &mut Svg, panel: &Panel, text: &str, (x, y): (f64, f64), taken: &m
     };
     let Some(best) = places.min_by(|a, b| cost(*a).total_cmp(&cost(*b))) else { return };
     let a = area(best);
-    if best.2 > 8.0 {
+    if best.2 > 10.0 {
         svg.line((x, y), ((a.0 + a.2) / 2.0, (a.1 + a.3) / 2.0), "leader");
     }
     svg.text((a.0 + a.2) / 2.0, a.3 - 2.5, Anchor::Middle, "", text);
