@@ -192,11 +192,17 @@ impl Witness {
                 self.open.insert(fetch.id, *fetch);
             }
             Output::Cancel(id) => assert!(self.open.contains_key(id), "{id:?} is not open"),
-            Output::Discard(id) => self.had.values_mut().for_each(|had| drop(had.remove(id))),
+            Output::Discard(id) => {
+                for had in self.had.values_mut() {
+                    had.remove(id);
+                }
+            }
             Output::Flush { track, from } => {
                 self.had.entry(*track).or_default().retain(|_, had| had.start < *from);
             }
-            Output::Report(Event::Gap { track, to, .. }) => drop(self.holes.insert(*track, *to)),
+            Output::Report(Event::Gap { track, to, .. }) => {
+                self.holes.insert(*track, *to);
+            }
             Output::Seek { buffered: false, .. } => self.had.clear(),
             _ => {}
         }
