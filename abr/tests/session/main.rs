@@ -6,4 +6,3 @@ mod periods;
 mod playback;
 mod quick;
 mod support;
-
