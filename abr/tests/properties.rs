@@ -5,7 +5,7 @@
 use abr::presentation::{
     AdaptationSet, Container, ContentType, Period, Presentation, Representation, RepresentationKey,
 };
-use abr::protocol::{Command, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource};
+use abr::protocol::{Command, Event, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource};
 use abr::segments::{Run, SegmentIndex, SegmentRuns};
 use abr::session::{Config, Session};
 use abr::sim::link::Link;
@@ -148,6 +148,8 @@ struct Witness {
     next_id: u64,
     /// Fetched and queued segments by track.
     had: BTreeMap<ContentType, BTreeMap<FetchId, Had>>,
+    /// End of the last hole of each track.
+    holes: BTreeMap<ContentType, MediaTime>,
     lines: Vec<String>,
 }
 
@@ -190,9 +192,16 @@ impl Witness {
                 self.open.insert(fetch.id, *fetch);
             }
             Output::Cancel(id) => assert!(self.open.contains_key(id), "{id:?} is not open"),
-            Output::Discard(id) => self.had.values_mut().for_each(|had| drop(had.remove(id))),
+            Output::Discard(id) => {
+                for had in self.had.values_mut() {
+                    had.remove(id);
+                }
+            }
             Output::Flush { track, from } => {
                 self.had.entry(*track).or_default().retain(|_, had| had.start < *from);
+            }
+            Output::Report(Event::Gap { track, to, .. }) => {
+                self.holes.insert(*track, *to);
             }
             Output::Seek { buffered: false, .. } => self.had.clear(),
             _ => {}
@@ -202,7 +211,8 @@ impl Witness {
     /// A first attempt at a segment is made only when there is room for it.
     fn check_budgets(&self, session: &Session, kind: ContentType, now: Timestamp, fetch: &Fetch) {
         let Resource::Segment { segment, .. } = fetch.resource else { return };
-        if fetch.attempt > 0 {
+        // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
+        if fetch.attempt > 0 || self.holes.get(&kind).is_some_and(|to| segment.start <= *to) {
             return;
         }
         let config = session.config();

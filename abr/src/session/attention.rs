@@ -44,6 +44,10 @@ impl Session {
             if let Some((id, request)) = self.requests.iter().next() {
                 from = from.min(self.meter.next_sample(*id, request.started));
                 from = from.min(self.hopeless_from(*id, request));
+                // Another request may begin then, and soon end: what had come of this one by then counts.
+                if let Some(due) = self.due.filter(|_| self.tracks.len() > 1) {
+                    from = from.min(due - PROGRESS_INTERVAL);
+                }
             }
         }
         Attention { reports_from: from, tick: self.due }

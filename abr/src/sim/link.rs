@@ -1,11 +1,17 @@
 //! The bottleneck: a rate and a latency over time, shared by all transfers under way.
 //!
+//! Two models: every transfer at once at the link's rate, or, with [`Link::with_slow_start`] (`product` on command
+//! lines), through the congestion window of a connection (`window`).
+//!
 //! Work is counted in bit-nanoseconds (rate in bit/s × nanoseconds), so that nothing is rounded away.
+
+mod window;
 
 use crate::protocol::FetchId;
 use crate::time::{Timestamp, nanos};
 use std::sync::Arc;
 use std::time::Duration;
+use window::Window;
 
 const BIT: u128 = 1_000_000_000;
 
@@ -15,6 +21,7 @@ pub struct Link {
     /// End of each period within the cycle in nanoseconds, rate in bit/s, latency.
     periods: Arc<[(u64, u64, Duration)]>,
     cycle: u64,
+    slow_start: bool,
 }
 
 impl Link {
@@ -27,12 +34,19 @@ impl Link {
             end = end.saturating_add(nanos(length));
             kept.push((end, bps, latency));
         }
-        Self { periods: kept.into(), cycle: end.max(1) }
+        Self { periods: kept.into(), cycle: end.max(1), slow_start: false }
     }
 
     /// A link that never changes.
     pub fn constant(bps: u64, latency: Duration) -> Self {
         Self::new(vec![(Duration::from_secs(3600), bps, latency)])
+    }
+
+    /// The same link seen through the congestion window of one connection, with a handshake, slow start and
+    /// restarts after idle time; the latency is the round trip.
+    #[must_use]
+    pub fn with_slow_start(self) -> Self {
+        Self { slow_start: true, ..self }
     }
 
     /// The period at `now`.
@@ -100,18 +114,22 @@ pub struct Transfers {
     now: Timestamp,
     here: Stretch,
     flows: Vec<Flow>,
+    window: Option<Window>,
 }
 
 impl Transfers {
     /// No transfers yet.
     pub fn new(link: Link) -> Self {
         let here = link.at(Timestamp::ZERO);
-        Self { link, now: Timestamp::ZERO, here, flows: Vec::new() }
+        let window = link.slow_start.then(Window::default);
+        Self { link, now: Timestamp::ZERO, here, flows: Vec::new(), window }
     }
 
     /// Starts a transfer now; its body begins after the link's latency and `delay`.
     pub fn start(&mut self, id: FetchId, bytes: u64, delay: Duration) {
-        let ready = self.now + self.here.latency + delay;
+        let (now, round_trip, busy) = (self.now, self.here.latency, !self.flows.is_empty());
+        let handshake = self.window.as_mut().map(|window| window.request(now, round_trip, busy));
+        let ready = now + handshake.unwrap_or_default() + round_trip + delay;
         let size = u128::from(bytes) * 8 * BIT;
         self.flows.push(Flow { id, ready, size, left: size, stands: false });
     }
@@ -154,16 +172,32 @@ impl Transfers {
         let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > self.now);
         let stands = |flow: &&Flow| flow.stands && flow.left == 0;
         let active = || self.flows.iter().filter(|flow| flow.ready <= self.now && !stands(flow));
-        let share = self.here.bps / active().count().max(1) as u64;
+        let share = self.bps() / active().count().max(1) as u64;
         let least = active().map(|flow| flow.left).min();
         let done = least.filter(|left| *left == 0 || share > 0).map(|left| self.now + time_for(left, share));
-        starts.chain(done).chain([self.here.until]).min()
+        starts.chain(done).chain([self.here.until]).chain(self.window_change()).min()
+    }
+
+    /// The rate of all transfers together in bit/s.
+    fn bps(&self) -> u64 {
+        let window = self.window.as_ref().map_or(u64::MAX, |window| window.bps(self.here.latency));
+        self.here.bps.min(window)
+    }
+
+    /// When the window lets more through, if it limits the rate.
+    fn window_change(&self) -> Option<Timestamp> {
+        let window = self.window.as_ref()?;
+        let limits = window.bps(self.here.latency) < self.here.bps;
+        limits.then(|| window.change(self.now, self.here.latency))
     }
 
     /// The end of the only transfer if no other begins, and the least rate in bit/s until then; `None` when
     /// there are others, or it never ends.
     pub fn end_of_only(&self) -> Option<(Timestamp, u64)> {
         let [flow] = self.flows.as_slice() else { return None };
+        if self.window.is_some() {
+            return None;
+        }
         let (mut now, mut left, mut here, mut least) =
             (self.now.max(flow.ready), flow.left, self.here, u64::MAX);
         // A link without any rate would be gone round for ever.
@@ -198,7 +232,7 @@ impl Transfers {
 
     /// Lets time pass until `to`.
     pub fn advance(&mut self, to: Timestamp) {
-        if let [flow] = self.flows.as_mut_slice() {
+        if let ([flow], None) = (self.flows.as_mut_slice(), &self.window) {
             // Nobody to share with: no end of a transfer changes the rate of another.
             let mut now = self.now.max(flow.ready);
             while now < to {
@@ -216,13 +250,19 @@ impl Transfers {
             let now = self.now;
             let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > now);
             let active = || self.flows.iter().filter(|flow| flow.ready <= now && flow.left > 0);
-            let share = self.here.bps / active().count().max(1) as u64;
+            let (count, window_change) = (active().count(), self.window_change());
+            let share = self.bps() / count.max(1) as u64;
             let least = active().map(|flow| flow.left).min().filter(|_| share > 0);
             let done = least.map(|left| now + time_for(left, share));
-            let until = starts.chain(done).chain([self.here.until, to]).min().unwrap_or(to);
+            let ends = [self.here.until, to].into_iter().chain(window_change);
+            let until = starts.chain(done).chain(ends).min().unwrap_or(to);
             let work = u128::from(share) * u128::from(until.as_nanos() - now.as_nanos());
             for flow in self.flows.iter_mut().filter(|flow| flow.ready <= now) {
                 flow.left = flow.left.saturating_sub(work);
+            }
+            if let Some(window) = self.window.as_mut().filter(|_| count > 0) {
+                let Stretch { latency, bps, .. } = self.here;
+                window.passed(now, until, latency, bps, window_change.is_some());
             }
             self.reach(until);
         }
@@ -274,6 +314,33 @@ mod tests {
         transfers.start(FetchId(2), 500_000, Duration::ZERO);
         // Both at 4 Mbit/s for 1 s, then the first alone for 0.5 s.
         assert_eq!(run(&mut transfers), [(2, 1100), (1, 1600)]);
+    }
+
+    #[test]
+    fn a_connection_starts_slowly_and_again_after_idle_time() {
+        let link = Link::constant(80_000_000, Duration::from_millis(100)).with_slow_start();
+        let mut transfers = Transfers::new(link);
+        // Handshakes until 300 ms; then 14.6, 29.2, 58.4 kB in a round trip each, and 7.8 kB of the next 116.8.
+        transfers.start(FetchId(1), 110_000, Duration::ZERO);
+        assert_eq!(run(&mut transfers), [(1, 606)]);
+        // At once: the rest of the round at the same rate, and on with twice that.
+        transfers.start(FetchId(2), 116_800, Duration::ZERO);
+        let (_, soon) = run(&mut transfers)[0];
+        assert!((706..=806).contains(&soon), "{soon}");
+        let later = Timestamp::from_millis(60_000);
+        transfers.advance(later);
+        transfers.start(FetchId(3), 14_600, Duration::ZERO);
+        assert_eq!(run(&mut transfers), [(3, 60_200)], "from the initial window again");
+    }
+
+    #[test]
+    fn a_window_as_large_as_the_path_changes_nothing() {
+        let link = Link::constant(400_000, Duration::from_millis(100));
+        let mut plain = Transfers::new(link.clone());
+        plain.start(FetchId(1), 500_000, Duration::from_millis(200));
+        let mut windowed = Transfers::new(link.with_slow_start());
+        windowed.start(FetchId(1), 500_000, Duration::ZERO);
+        assert_eq!(run(&mut plain), run(&mut windowed));
     }
 
     #[test]

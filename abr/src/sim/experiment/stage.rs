@@ -30,6 +30,10 @@ pub enum LinkModel {
     Sabre,
     /// 80 ms, 95 % payload; a request starts when the buffer is not above its cap.
     Pensieve,
+    /// Latency as the trace states it, else 80 ms, 95 % payload, through the congestion window of one connection
+    /// (handshake, slow start, restart after idle time); a request starts when its segment fits the buffer. The
+    /// optimum is that of the link without the window, so no session reaches it.
+    Product,
 }
 
 /// Which score sessions are judged by.
@@ -101,6 +105,10 @@ impl<'a> Stage<'a> {
                 ((cap_s - longest).max(0.0), cap_s, latency, 1.0)
             }
             LinkModel::Pensieve => (cap_s, cap_s + longest, Some(PENSIEVE_LATENCY_MS), PENSIEVE_PAYLOAD),
+            LinkModel::Product => {
+                let latency = (!trace.latency_stated).then_some(PENSIEVE_LATENCY_MS);
+                ((cap_s - longest).max(0.0), cap_s, latency, PENSIEVE_PAYLOAD)
+            }
         };
         if let Some(latency_ms) = settings.latency_ms.or(latency) {
             trace.set_latency(latency_ms);
@@ -131,8 +139,10 @@ impl<'a> Stage<'a> {
             trace: trace.name.clone(),
             ..Row::default()
         };
+        let shared = staging::link(&trace, 0.0);
+        let shared = if link == LinkModel::Product { shared.with_slow_start() } else { shared };
         let top = weights.quality.last().copied().unwrap_or(0.0);
-        Self { subject, conditions, link: staging::link(&trace, 0.0), holds_s, top, optimum, base }
+        Self { subject, conditions, link: shared, holds_s, top, optimum, base }
     }
 
     /// Plays a session with the controller that is made by the name `tuned`. The same arguments always give the same row.
