@@ -53,7 +53,7 @@ pub struct Options {
     /// Sees every frame that is to be shown.
     pub watch: Option<Watch>,
     /// Decrypts what is encrypted.
-    pub cdm: Box<dyn Cdm>,
+    pub cdm: Arc<dyn Cdm>,
 }
 
 impl Options {
@@ -66,7 +66,7 @@ impl Options {
             video_bytes: 160 << 20,
             audio_bytes: 32 << 20,
             watch: None,
-            cdm: Box::new(ClearKey::new()),
+            cdm: Arc::new(ClearKey::new()),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::body::{Opened, Window};
 use super::cookies::Cookies;
 use super::policy::{self, Policy};
 use super::resolve::Resolver;
-use super::{BodyKind, Config, NetError, Request, failure};
+use super::{BodyKind, Config, NetError, Post, Request, failure};
 use crate::limits;
 use abr::protocol::{Failure, FailureKind};
 use reqwest::header::{
@@ -107,10 +107,19 @@ impl Shared {
     }
 
     /// Sends one request and waits for the response head; asks twice when a kept connection was stale.
-    async fn send(&self, url: &Url, request: &Request) -> Result<Response, Failure> {
+    async fn send(&self, url: &Url, request: &Request, post: Option<&Post>) -> Result<Response, Failure> {
         let client = self.client(url).await?;
         let headers = self.headers_for(url, request);
-        let ask = || client.get(url.clone()).headers(headers.clone()).send();
+        let ask = || {
+            let builder = match post {
+                None => client.get(url.clone()),
+                Some(post) => client
+                    .post(url.clone())
+                    .header(CONTENT_TYPE, HeaderValue::from_static(post.content_type))
+                    .body(post.body.clone()),
+            };
+            builder.headers(headers.clone()).send()
+        };
         let answer = match ask().await {
             Err(error) if self.answered.load(Ordering::Relaxed) && failure::stale_connection(&error) => {
                 ask().await
@@ -150,8 +159,8 @@ impl Shared {
 }
 
 /// Asks for `request` and follows redirects until there is a response with a usable body.
-pub(super) async fn open(shared: &Shared, request: &Request) -> Result<Opened, Failure> {
-    let head = follow(shared, request);
+pub(super) async fn open(shared: &Shared, request: &Request, post: Option<&Post>) -> Result<Opened, Failure> {
+    let head = follow(shared, request, post);
     let (response, url) = match tokio::time::timeout(request.timeouts.first_byte, head).await {
         Ok(followed) => followed?,
         Err(_) => return Err(failure::new(FailureKind::Timeout, &request.url, "no answer in time")),
@@ -200,13 +209,13 @@ pub(super) async fn open(shared: &Shared, request: &Request) -> Result<Opened, F
     Ok(Opened { response, url, window, content_type })
 }
 
-async fn follow(shared: &Shared, request: &Request) -> Result<(Response, Url), Failure> {
+async fn follow(shared: &Shared, request: &Request, post: Option<&Post>) -> Result<(Response, Url), Failure> {
     let mut url = request.url.clone();
     let mut from: Option<Url> = None;
     for _ in 0..=limits::REDIRECTS {
         let refused = |why: policy::Refusal| failure::new(FailureKind::Forbidden, &url, &why.to_string());
         shared.policy.check(&url, from.as_ref()).map_err(refused)?;
-        let response = shared.send(&url, request).await?;
+        let response = shared.send(&url, request, post).await?;
         let redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         let Some(location) = response.headers().get(LOCATION).filter(|_| redirect) else {
             return Ok((response, url));
@@ -215,6 +224,11 @@ async fn follow(shared: &Shared, request: &Request) -> Result<(Response, Url), F
         let Some(next) = next else {
             return Err(failure::new(FailureKind::Redirects, &url, "redirects to what is not an address"));
         };
+        let kept = matches!(response.status().as_u16(), 307 | 308) && next.origin() == url.origin();
+        if post.is_some() && !kept {
+            let what = "redirects the question elsewhere; only its own host may be asked, by 307 or 308";
+            return Err(failure::new(FailureKind::Redirects, &url, what));
+        }
         from = Some(std::mem::replace(&mut url, next));
     }
     let what = format!("redirects more than {} times", limits::REDIRECTS);

@@ -114,6 +114,15 @@ pub struct Request {
     pub kind: BodyKind,
 }
 
+/// What a request brings along: the question for a licence server.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The body.
+    pub body: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
+}
+
 /// How a request goes on. Each request ends with exactly one event that is not `Progress`.
 #[derive(Clone, Debug)]
 pub enum NetEvent {
@@ -177,6 +186,16 @@ impl Client {
     /// Starts a request on the current tokio runtime and reports to `events`. The body is dropped, and
     /// with it the connection's wish for more, as soon as the returned [`Task`] is cancelled or dropped.
     pub fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
+        self.launch(request, None, events)
+    }
+
+    /// As [`start`](Self::start), with `POST` and a body. Redirects are followed within the origin that was
+    /// asked, and only those that keep method and body (307, 308).
+    pub fn post(&self, request: Request, post: Post, events: UnboundedSender<NetEvent>) -> Task {
+        self.launch(request, Some(post), events)
+    }
+
+    fn launch(&self, request: Request, post: Option<Post>, events: UnboundedSender<NetEvent>) -> Task {
         let (cancel, cancelled) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -185,7 +204,7 @@ impl Client {
             let event = tokio::select! {
                 biased;
                 _ = cancelled => NetEvent::Cancelled { id, transfer: meter.transfer() },
-                outcome = fetch(&shared, &request, &meter, &events) => match outcome {
+                outcome = fetch(&shared, &request, post.as_ref(), &meter, &events) => match outcome {
                     Ok(got) => NetEvent::Done {
                         id,
                         transfer: meter.transfer(),
@@ -229,6 +248,7 @@ struct Got {
 async fn fetch(
     shared: &http::Shared,
     request: &Request,
+    post: Option<&Post>,
     meter: &body::Meter,
     events: &UnboundedSender<NetEvent>,
 ) -> Result<Got, Failure> {
@@ -236,7 +256,7 @@ async fn fetch(
         let got = if request.url.scheme() == "file" {
             file::read(shared.policy(), request, meter).await?
         } else {
-            let opened = http::open(shared, request).await?;
+            let opened = http::open(shared, request, post).await?;
             body::collect(opened, request, meter, events).await?
         };
         check(request, &got)?;

@@ -1,0 +1,1 @@
+//! Keys from the manifest to the admission of a segment, with licences that expire and are renewed.
