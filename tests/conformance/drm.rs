@@ -95,7 +95,7 @@ fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
             all.samples.extend(part.samples);
         }
     }
-    let mut cdm = ClearKey::new();
+    let cdm = ClearKey::new();
     let keys = case["keys"].as_object().ok_or("no keys")?;
     let kids =
         video.samples.iter().chain(&audio.samples).filter_map(|sample| Some(sample.protection.as_ref()?.kid));

@@ -62,6 +62,9 @@ impl Session {
         let Some(place) = self.place_of_append(id) else { return };
         let track = &mut self.tracks[place];
         let Some(loaded) = track.appending.take() else { return };
+        if self.over.is_some() {
+            return;
+        }
         let key = loaded.what.key;
         self.wasted = self.wasted.saturating_add(loaded.bytes);
         self.rewind(place, loaded.what.before);

@@ -5,7 +5,7 @@ use super::Session;
 use super::requests::{Job, Owner};
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
-use crate::protocol::{Event, KeyStatus, LicenceId, Resource};
+use crate::protocol::{Event, KeyStatus, LicenceId, Reason, Resource};
 use crate::time::Timestamp;
 
 impl Session {
@@ -38,7 +38,22 @@ impl Session {
             }
             KeyStatus::Usable | KeyStatus::Pending => {}
         }
+        let locked = matches!(status, KeyStatus::Unusable { .. });
         self.keys.insert(key, status);
+        if locked {
+            self.stop_fetching(key);
+        }
+    }
+
+    /// Gives up the download of a segment that could not be decrypted.
+    fn stop_fetching(&mut self, key: RepresentationKey) {
+        for place in 0..self.tracks.len() {
+            let fetching = self.tracks[place].fetching.filter(|fetching| fetching.key == key);
+            if let Some(fetching) = fetching {
+                self.rewind(place, fetching.before);
+                self.tracks[place].because = Some(Reason::Keys);
+            }
+        }
     }
 
     /// Whether a representation is known not to be decryptable.

@@ -15,6 +15,7 @@ mod frames;
 mod headless;
 mod intake;
 mod message;
+mod noise;
 mod picture;
 mod registry;
 mod teardown;

@@ -177,8 +177,11 @@ impl Keyring {
                     == (&rendition.source.licence_url, &rendition.source.foreign)
             };
             match by_source.iter_mut().find(alike) {
-                Some((_, kids)) => kids.extend(&rendition.kids),
-                None => by_source.push((rendition.source.clone(), rendition.kids.clone())),
+                Some((_, kids)) => kids.extend(rendition.kids.union(&rendition.source.listed)),
+                None => {
+                    let kids = rendition.kids.union(&rendition.source.listed).copied().collect();
+                    by_source.push((rendition.source.clone(), kids));
+                }
             }
         }
         for (source, kids) in by_source {

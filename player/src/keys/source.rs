@@ -10,8 +10,10 @@ use url::Url;
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Source {
-    /// Key identifiers, never zero.
+    /// Key identifiers of its samples, never zero.
     pub(super) kids: BTreeSet<KeyId>,
+    /// Key identifiers that come with them in `pssh` boxes: those of other representations, or to come.
+    pub(super) listed: BTreeSet<KeyId>,
     /// Where licences are.
     pub(super) licence_url: Option<Url>,
     /// Key systems that are not built in, for people.
@@ -26,7 +28,11 @@ impl Source {
         for protection in addresses.protection(key) {
             let system = KeySystem::from_uri(&protection.scheme);
             let is_ours = system.is_some_and(KeySystem::is_clear_key);
-            source.kids.extend(kids(&protection, is_ours));
+            let default = protection.default_kid.as_deref().and_then(KeyId::from_hex);
+            source.kids.extend(default.filter(|kid| kid.0 != [0; 16]));
+            if is_ours {
+                source.listed.extend(listed(&protection));
+            }
             let url = protection.url.as_deref().filter(|_| is_address(&protection));
             let url = url.and_then(|url| addresses.reference(url));
             match system {
@@ -66,9 +72,8 @@ fn is_address(protection: &Protection) -> bool {
     !is_hls_key || protection.scheme != "identity"
 }
 
-fn kids(protection: &Protection, is_ours: bool) -> Vec<KeyId> {
-    let default = protection.default_kid.as_deref().and_then(KeyId::from_hex);
-    let boxes = protection.pssh.as_deref().filter(|_| is_ours).and_then(pssh::from_base64);
-    let listed = boxes.into_iter().flatten().flat_map(|header| header.key_ids);
-    default.into_iter().chain(listed).filter(|kid| kid.0 != [0; 16]).collect()
+fn listed(protection: &Protection) -> Vec<KeyId> {
+    let boxes = protection.pssh.as_deref().and_then(pssh::from_base64);
+    let kids = boxes.into_iter().flatten().flat_map(|header| header.key_ids);
+    kids.filter(|kid| kid.0 != [0; 16]).collect()
 }
