@@ -7,7 +7,7 @@ use tests::content::{Film, Packaging, Title};
 use tests::fault::{Effect, Fault};
 use tests::licence::{LicenceServer, Manner, base64url};
 use tests::origin::{Origin, Site};
-use tests::protected::{Key, LICENCE, Protected, Protection, bytes, sealed_dash, sealed_hls};
+use tests::protected::{Key, LICENCE, Protected, Protection, bytes, changing_hls, sealed_dash, sealed_hls};
 use tests::sluice::{Outcome, Sluice};
 
 /// Six segments of two seconds in two renditions.
@@ -66,7 +66,10 @@ fn plays_with_licences(title: &Title, keys: &[Key], named: bool) -> (Outcome, Li
     let outcome = sluice.run().expect_success();
     every_frame_once(&outcome, title);
     assert_eq!(outcome.error_codes(), Vec::<u64>::new(), "{outcome}");
-    keeps_secrets(&outcome, &std::fs::read_to_string(&journal).expect("a journal"), keys);
+    let journal = std::fs::read_to_string(&journal).expect("a journal");
+    keeps_secrets(&outcome, &journal, keys);
+    let replayed = abr::journal::Journal::parse(&journal).expect("a whole journal").verify();
+    assert!(replayed.is_ok(), "{replayed:?}");
     (outcome, licences)
 }
 
@@ -128,6 +131,19 @@ fn keys_rotate_without_a_stall() {
     }
 }
 
+/// The keys change with a new initialization segment in the middle.
+#[test]
+fn keys_change_at_a_new_initialization_segment() {
+    let film = film();
+    let first = Protection::of("cenc");
+    let second = Protection { keys_from: 120, ..first.clone() };
+    let Some(title) = changing_hls(&film, &first, &second) else { return };
+    let keys = [first.keys(&film, 1), second.keys(&film, 1)].concat();
+    plays_with_keys_by_option(&title, &keys);
+    let (_, licences) = plays_with_licences(&title, &keys, true);
+    assert!(licences.asked().len() >= 2, "the second keys are found later: {:?}", licences.asked());
+}
+
 #[test]
 fn hls_segments_are_unsealed() {
     for packaging in [Packaging::HlsTs, Packaging::HlsFmp4] {
@@ -142,6 +158,19 @@ fn hls_segments_are_unsealed() {
             }
         }
     }
+}
+
+/// One segment arrives damaged, although its key has fitted before: it is fetched again.
+#[test]
+fn a_damaged_sealed_segment_is_not_taken_for_a_wrong_key() {
+    let title = sealed_hls(&film(), Packaging::HlsTs, 6, false);
+    let file = "v180-003.ts";
+    let site = title.site().fault(Fault::first(1, file, Effect::Random));
+    let origin = Origin::start(site);
+    let arguments = ["--lock", "180"];
+    let outcome = Sluice::unpaced(&origin.url(title.entry)).args(&arguments).run().expect_success();
+    every_frame_once(&outcome, &title);
+    assert_eq!(origin.count(file), 2, "{outcome}");
 }
 
 #[test]
@@ -238,6 +267,12 @@ fn without_a_key_the_key_and_the_remedy_are_named() {
         let outcome = Sluice::unpaced(&origin.url(title.entry)).run();
         fails_with(&outcome, 6004, &["no key for", "--clearkey"]);
     }
+    // A playlist with the key identifier in place of the key, as the packager writes it, is no help.
+    let cbcs = Protection { laurl: false, ..Protection::of("cbcs") };
+    let Some(Protected { hls, .. }) = cbcs.package(&film) else { return };
+    let origin = Origin::start(hls.site());
+    let outcome = Sluice::unpaced(&origin.url(hls.entry)).run();
+    fails_with(&outcome, 6003, &["does not fit"]);
     // Sound alone is locked: the pictures go on.
     let keys = pairs(&[protection.key(180), protection.key(360)]);
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -53,6 +53,8 @@ pub struct Protection {
     pub rotation: Option<u32>,
     /// `KEYFORMAT`s and `ContentProtection`s, as the packager calls them.
     pub systems: &'static str,
+    /// Added to the numbers of all keys.
+    pub keys_from: u8,
     /// What stands as `dashif:Laurl` in the MPD; `{licence}` is replaced when the title is served.
     pub laurl: bool,
 }
@@ -60,12 +62,13 @@ pub struct Protection {
 impl Protection {
     /// One scheme with a key for each rendition, ClearKey, a licence address in the MPD.
     pub fn of(scheme: &'static str) -> Self {
-        Self { scheme, one_key: false, rotation: None, systems: "CommonSystem", laurl: true }
+        Self { scheme, one_key: false, rotation: None, systems: "CommonSystem", keys_from: 0, laurl: true }
     }
 
     /// The key of the rendition of this height; height 0 is sound.
     pub fn key(&self, height: u32) -> Key {
-        if self.one_key { Key::number(1) } else { Key::number((height / 4 % 251) as u8 + 2) }
+        let number = if self.one_key { 1 } else { (height / 4 % 251) as u8 + 2 };
+        Key::number(self.keys_from.wrapping_add(number))
     }
 
     /// All keys for a film of some crypto periods.
@@ -87,12 +90,13 @@ impl Protection {
             return None;
         }
         let name = format!(
-            "protected-{}-{}-{}-{}-{}-{}",
+            "protected-{}-{}-{}-{}-{}-{}-{}",
             film.name(),
             self.scheme,
             self.one_key,
             self.rotation.unwrap_or_default(),
             self.systems.replace(',', "+").to_lowercase(),
+            self.keys_from,
             self.laurl,
         );
         let folder = made(&name, |folder| self.write(film, folder));
@@ -173,6 +177,52 @@ pub struct Protected {
     pub hls: Title,
     /// How.
     pub protection: Protection,
+}
+
+/// The first half of a film under the keys of one protection and the second half under those of another, as
+/// HLS: the keys change with a new initialization segment.
+pub fn changing_hls(film: &Film, first: &Protection, second: &Protection) -> Option<Title> {
+    let (before, after) = (first.package(film)?.hls, second.package(film)?.hls);
+    let name = format!("changing-{}-{}-{}", film.name(), first.scheme, second.keys_from);
+    let folder = made(&name, |folder| {
+        let copy = |from: &Path, file: &str, to: String| {
+            fs::copy(from.join(file), folder.join(to)).expect("the cache can be written");
+        };
+        copy(&before.folder, before.entry, before.entry.to_owned());
+        let playlists: Vec<String> =
+            film.ladder.iter().map(|(_, height, _)| format!("v{height}")).chain(["a".to_owned()]).collect();
+        for playlist in playlists {
+            let mut out = String::new();
+            for (place, title) in [&before, &after].into_iter().enumerate() {
+                let text = fs::read_to_string(title.folder.join(format!("{playlist}.m3u8")));
+                let text = text.expect("the packager wrote it");
+                let segments = text.lines().filter(|line| line.starts_with("#EXTINF")).count();
+                let (mut number, mut head) = (0, place == 0);
+                // The packager's placeholders of keys are of no use to anybody.
+                let useful =
+                    |line: &&str| !line.starts_with("#EXT-X-ENDLIST") && !line.starts_with("#EXT-X-KEY");
+                for line in text.lines().filter(useful) {
+                    head &= !line.starts_with("#EXTINF");
+                    let ours = (number < segments / 2) == (place == 0);
+                    let map = line.starts_with("#EXT-X-MAP");
+                    if map || line.starts_with('#') && (head || ours && line.starts_with("#EXTINF")) {
+                        out += &line.replace("URI=\"", &format!("URI=\"{place}-"));
+                        out.push('\n');
+                    } else if !line.starts_with('#') && !line.is_empty() {
+                        if ours {
+                            copy(&title.folder, line, format!("{place}-{line}"));
+                            out += &format!("{place}-{line}\n");
+                        }
+                        number += 1;
+                    }
+                }
+                copy(&title.folder, &format!("{playlist}-init.mp4"), format!("{place}-{playlist}-init.mp4"));
+            }
+            out += "#EXT-X-ENDLIST\n";
+            fs::write(folder.join(format!("{playlist}.m3u8")), out).expect("the cache can be written");
+        }
+    });
+    Some(Title::new(&folder, "title.m3u8", film))
 }
 
 /// A film as HLS with every segment sealed under `AES-128`, the key changing every `every` segments, the

@@ -10,10 +10,12 @@ use gstreamer as gst;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many patched pictures in a row are noise.
-const NOISE: usize = 3;
-/// So many whole pictures prove the key of a representation.
-const PROVEN: u32 = 25;
+/// So many pictures are judged together.
+const TOGETHER: usize = 6;
+/// So many patched ones among them are noise.
+const NOISE: u64 = 3;
+/// So many pictures that were shown prove the key of a representation.
+const PROVEN: usize = 24;
 /// The log of the decoders of FFmpeg.
 const CATEGORY: &str = "libav";
 
@@ -53,50 +55,57 @@ pub(super) enum Verdict {
 /// Judges the pictures of one decoder.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// Complaints until the last picture.
+    /// Pictures patched up before those that are held.
     heard: u64,
-    /// Patched pictures in a row.
     held: Vec<(Lane, Frame)>,
-    whole: u32,
+    shown: usize,
     of: Option<RepresentationKey>,
     over: bool,
 }
 
 impl Judge {
-    /// From now on.
+    /// Of a decoder that has shown nothing.
     pub(super) fn new() -> Self {
         Self { heard: PATCHED.load(Ordering::Relaxed), ..Self::default() }
     }
 
     /// Takes a picture of protected media.
     pub(super) fn take(&mut self, lane: Lane, frame: Frame) -> Verdict {
-        self.hear(PATCHED.load(Ordering::Relaxed), lane, frame)
-    }
-
-    fn hear(&mut self, complaints: u64, lane: Lane, frame: Frame) -> Verdict {
-        let patched = complaints != self.heard;
-        self.heard = complaints;
         if self.over {
             return Verdict::Wait;
         }
         if self.of != Some(frame.representation) {
-            (self.of, self.whole) = (Some(frame.representation), 0);
+            (self.of, self.shown) = (Some(frame.representation), 0);
         }
         self.held.push((lane, frame));
-        if !patched || self.whole >= PROVEN {
-            self.whole = self.whole.saturating_add(1);
-            return Verdict::Show(std::mem::take(&mut self.held));
-        }
-        if self.held.len() < NOISE {
+        if self.shown < PROVEN && self.held.len() < TOGETHER {
             return Verdict::Wait;
         }
-        self.held.clear();
-        self.over = true;
-        Verdict::Noise
+        self.judge(NOISE)
     }
 
-    /// Pictures that are held back when the decoder has nothing more.
-    pub(super) fn rest(&mut self) -> Vec<(Lane, Frame)> {
-        std::mem::take(&mut self.held)
+    /// What is to become of the pictures that are held when nothing more comes.
+    pub(super) fn rest(&mut self) -> Verdict {
+        let half = (self.held.len() as u64).div_ceil(2);
+        if self.held.is_empty() { Verdict::Wait } else { self.judge(half.min(NOISE)) }
+    }
+
+    /// Playback goes on elsewhere: what is held is not wanted any more. What was proven stays so.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+        self.heard = PATCHED.load(Ordering::Relaxed);
+    }
+
+    fn judge(&mut self, noise: u64) -> Verdict {
+        let patched = PATCHED.load(Ordering::Relaxed);
+        let is_noise = self.shown < PROVEN && patched.saturating_sub(self.heard) >= noise;
+        self.heard = patched;
+        let held = std::mem::take(&mut self.held);
+        if is_noise {
+            self.over = true;
+            return Verdict::Noise;
+        }
+        self.shown = self.shown.saturating_add(held.len());
+        Verdict::Show(held)
     }
 }

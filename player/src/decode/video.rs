@@ -233,7 +233,7 @@ impl VideoDecoder {
         }
         let mut inside = self.shared.inside();
         inside.fed.clear();
-        inside.judge = Judge::new();
+        inside.judge.forget();
         inside.lane = self.shared.frames.open();
         Ok(())
     }
@@ -306,9 +306,11 @@ fn build(
                         let mut inside = drained.inside();
                         (inside.lane, std::mem::take(&mut inside.fed), inside.judge.rest())
                     };
-                    for (lane, frame) in held {
-                        // A lane that is gone wants no frames.
-                        let _ = drained.frames.push(lane, frame);
+                    if let Verdict::Show(frames) = held {
+                        for (lane, frame) in frames {
+                            // A lane that is gone wants no frames.
+                            let _ = drained.frames.push(lane, frame);
+                        }
                     }
                     drained.count_lost(&rest);
                     drained.frames.close(lane);

@@ -161,7 +161,7 @@ impl Fetches {
     }
 
     pub(super) fn discard(&mut self, id: FetchId) {
-        self.locks.done(id, None);
+        self.locks.forget(id);
         self.bodies.remove(&id);
     }
 
@@ -193,14 +193,16 @@ impl Fetches {
     }
 
     /// The track and representation of an append that was answered.
-    pub(super) fn appended(
-        &mut self,
-        id: FetchId,
-        failure: Option<&AppendFailure>,
-    ) -> Option<(ContentType, RepresentationKey)> {
-        self.locks.done(id, failure);
+    pub(super) fn appended(&mut self, id: FetchId) -> Option<(ContentType, RepresentationKey)> {
+        self.locks.used(id);
         let key = self.appending.remove(&id)?;
         Some((self.representations.get(&key)?.1, key))
+    }
+
+    /// An append failed; what the session is to be told.
+    pub(super) fn append_failed(&mut self, id: FetchId, failure: AppendFailure) -> AppendFailure {
+        self.appending.remove(&id);
+        self.locks.failed(id, failure)
     }
 
     /// Turns an answer into the facts to tell, in order.

@@ -185,13 +185,38 @@ impl Locks {
         Admission::Ready(None)
     }
 
-    /// The pipeline found an append not to be decryptable, or used it, or it is not wanted any more.
-    pub(super) fn done(&mut self, id: FetchId, failure: Option<&AppendFailure>) {
-        let Some(parcel) = self.parcels.remove(&id) else { return };
-        if let (Some(failure), Some(kids)) = (failure, &parcel.kids)
-            && failure.code == Some(Code::Licence)
-        {
-            self.keyring.distrust(kids, &failure.detail);
+    /// A segment is not wanted any more.
+    pub(super) fn forget(&mut self, id: FetchId) {
+        self.parcels.remove(&id);
+    }
+
+    /// The pipeline has used a segment: its key fits.
+    pub(super) fn used(&mut self, id: FetchId) {
+        if let Some(Parcel { seal: Some(Ok(sealing)), .. }) = self.parcels.remove(&id) {
+            self.keyring.trust(&sealing);
+        }
+    }
+
+    /// The pipeline could not use a segment; what the session is to be told. A key that has fitted before is
+    /// not to blame: then the segment is damaged.
+    pub(super) fn failed(&mut self, id: FetchId, failure: AppendFailure) -> AppendFailure {
+        let parcel = self.parcels.remove(&id);
+        if failure.code != Some(Code::Licence) {
+            return failure;
+        }
+        match parcel {
+            Some(Parcel { seal: Some(Ok(sealing)), .. }) if self.keyring.trusts(&sealing) => {
+                AppendFailure { malformed: true, code: None, ..failure }
+            }
+            Some(Parcel { seal: Some(Ok(sealing)), .. }) => {
+                self.keyring.distrust_sealed(&sealing, &failure.detail);
+                failure
+            }
+            Some(Parcel { kids: Some(kids), .. }) => {
+                self.keyring.distrust(&kids, &failure.detail);
+                failure
+            }
+            _ => failure,
         }
     }
 }

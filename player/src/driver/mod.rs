@@ -430,13 +430,13 @@ impl Driver {
         self.reporter.pipeline(&event, &mut self.log);
         match event {
             PipelineEvent::Appended { id, start, end } => {
-                if let Some((track, representation)) = self.fetches.appended(id, None) {
+                if let Some((track, representation)) = self.fetches.appended(id) {
                     self.reporter.appended(track, representation, start, end);
                 }
                 self.tell(Input::Appended { id, start, end });
             }
             PipelineEvent::AppendFailed { id, failure } => {
-                self.fetches.appended(id, Some(&failure));
+                let failure = self.fetches.append_failed(id, failure);
                 self.tell(Input::AppendFailed { id, failure });
             }
             PipelineEvent::Playback { position, running, presented, dropped, .. } => {

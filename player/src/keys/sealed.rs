@@ -41,6 +41,8 @@ pub(super) struct Sealed {
     slots: BTreeMap<Url, Slot>,
     /// The last address that each representation needed.
     latest: BTreeMap<RepresentationKey, Url>,
+    /// Addresses of keys with which something was opened.
+    proven: BTreeSet<Url>,
     /// Representations whose samples are opened with keys from here.
     identity: BTreeSet<RepresentationKey>,
 }
@@ -139,6 +141,25 @@ impl Keyring {
         self.wants.insert(id, Want { session: None, kids: BTreeSet::new(), ask });
         self.sealed.slots.insert(url.clone(), Slot::Asked(id));
         self.facts.push(Input::LicenceWanted(id));
+    }
+
+    /// Something was opened with the key of a sealed segment.
+    pub fn trust(&mut self, sealing: &Sealing) {
+        if self.sealed.proven.len() < limits::KEYS && !self.sealed.proven.contains(&sealing.url) {
+            self.sealed.proven.insert(sealing.url.clone());
+        }
+    }
+
+    /// Whether anything was opened with it.
+    pub fn trusts(&self, sealing: &Sealing) -> bool {
+        self.sealed.proven.contains(&sealing.url)
+    }
+
+    /// The pipeline found that the key of a sealed segment does not fit: nobody is to use it again.
+    pub fn distrust_sealed(&mut self, sealing: &Sealing, detail: &str) {
+        let slot = Slot::Failed(Code::Licence, detail.to_owned());
+        self.sealed.slots.insert(sealing.url.clone(), slot);
+        self.refresh();
     }
 
     /// Whether a sealed segment whose bytes are `data` can be opened, and with what.

@@ -242,6 +242,9 @@ mod tests {
         decrypt(&mut track, &cdm).unwrap();
         assert_ne!(&track.samples[2].data[..], &[2; 40]);
         assert_eq!(&track.samples[1].data[..], &[1; 40]);
+        // One allocation for all of them: each lies behind the one before.
+        let (first, second) = (&track.samples[0].data, &track.samples[2].data);
+        assert_eq!(first.as_ptr().wrapping_add(first.len()), second.as_ptr());
         // AES-CTR is its own inverse.
         for (sample, protection) in track.samples.iter_mut().zip(protections) {
             sample.protection = protection;
