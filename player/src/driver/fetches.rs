@@ -221,6 +221,7 @@ impl Fetches {
                         fact.into_iter().chain(keys).chain([Input::Fetched { id, transfer }]).collect()
                     }
                     Err(failure) => {
+                        self.locks.forget(id);
                         record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                         vec![Input::FetchFailed { id, transfer, failure }]
                     }
@@ -228,11 +229,13 @@ impl Fetches {
             }
             NetEvent::Failed { id, transfer, failure } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                self.locks.forget(id);
                 record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                 vec![Input::FetchFailed { id, transfer, failure }]
             }
             NetEvent::Cancelled { id, transfer } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                self.locks.forget(id);
                 record(reporter, log, flight.what, transfer, Some("cancelled".into()));
                 vec![Input::FetchCancelled { id, transfer }]
             }
