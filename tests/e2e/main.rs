@@ -17,3 +17,5 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
+mod network;
+mod webm;

@@ -9,3 +9,6 @@ pub mod content;
 pub mod protected;
 pub mod licence;
 pub mod sluice;
+pub mod nginx;
+pub mod proxy;
+pub mod tls;

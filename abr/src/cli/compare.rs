@@ -227,7 +227,7 @@ impl Compare {
                 script: Vec::new(),
                 until: playback::reasonable_end(&ground.presentation),
             };
-            let outcome = playback::run(setup, |_, _| {});
+            let outcome = playback::run_quickly(setup, |_, _| {});
             let score = match self.qoe {
                 Qoe::Lin => outcome.summary.qoe_lin,
                 Qoe::Log => outcome.summary.qoe_log,

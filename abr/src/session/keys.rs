@@ -14,7 +14,7 @@ impl Session {
             return;
         }
         let (resource, now) = (Resource::Licence(id), self.now);
-        self.jobs.entry(Owner::Licence(id)).or_insert_with(|| Job::new(resource, 0, now));
+        self.jobs.insert_new(Owner::Licence(id), || Job::new(resource, 0, now));
     }
 
     pub(super) fn on_key_status(&mut self, key: RepresentationKey, status: KeyStatus) {

@@ -11,6 +11,8 @@ use crate::segments::SegmentIndex;
 use crate::time::Timestamp;
 use std::time::Duration;
 
+/// The rate of a running download is that of its last two seconds, as reported.
+pub(super) const RATE_WINDOW: Duration = Duration::from_secs(2);
 const FIRST_BYTE: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
 const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
@@ -96,19 +98,23 @@ impl Job {
 impl Session {
     /// Makes the requests whose time has come.
     pub(super) fn make_due_requests(&mut self) {
-        let owners: Vec<Owner> = self.jobs.keys().copied().collect();
-        let mut due: Vec<(u8, Owner)> = Vec::new();
-        for owner in owners {
-            match self.jobs.get(&owner).map(|job| (job.state, job.priority)) {
-                Some((State::Due(at), priority)) if at <= self.now => due.push((priority, owner)),
-                Some((State::Due(at), _)) => self.wake(at),
-                _ => {}
+        let mut due = std::mem::take(&mut self.due_jobs);
+        let mut next: Option<Timestamp> = None;
+        for (owner, job) in self.jobs.iter() {
+            match job.state {
+                State::Due(at) if at <= self.now => due.push((job.priority, *owner)),
+                State::Due(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                State::Running(_) => {}
             }
         }
-        due.sort();
-        for (_, owner) in due {
+        if let Some(at) = next {
+            self.wake(at);
+        }
+        due.sort_unstable();
+        for (_, owner) in due.drain(..) {
             self.request(owner);
         }
+        self.due_jobs = due;
     }
 
     fn request(&mut self, owner: Owner) {
@@ -188,7 +194,7 @@ impl Session {
         let now = self.now;
         let Some(request) = self.requests.get_mut(&id) else { return };
         if transfer.bytes > request.transfer.bytes {
-            if now.since(request.earlier.0) >= Duration::from_secs(2) {
+            if now.since(request.earlier.0) >= RATE_WINDOW {
                 request.earlier = (request.moved, request.transfer.bytes);
             }
             request.moved = now;

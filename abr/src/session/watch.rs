@@ -8,12 +8,12 @@ use crate::controller::Notice;
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{Event, Output};
-use crate::time::nanos;
+use crate::time::{Timestamp, nanos};
 use crate::track::{Lookup, lookup};
 use std::time::Duration;
 
 /// A download is left alone for so long, and then looked at so often.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(500);
 const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
@@ -42,9 +42,10 @@ impl Session {
         let request = *request;
         let first_look = request.started + FIRST_LOOK;
         if self.now < first_look {
-            return self.wake(first_look);
+            self.look(first_look);
+            return;
         }
-        self.wake(self.now + NEXT_LOOK);
+        self.look(self.now + NEXT_LOOK);
         if request.transfer.bytes == 0 {
             return;
         }
@@ -141,6 +142,13 @@ impl Session {
         true
     }
 
+    /// When playback will be taken for stuck unless a report of its position comes.
+    pub(super) fn stuck_from(&self) -> Option<Timestamp> {
+        let clock = &self.clock;
+        let watched = clock.run && !clock.is_seeking() && !clock.has_ended() && clock.has_started();
+        watched.then_some(clock.moved + STUCK)
+    }
+
     /// Helps on playback that stands although it should run, and ends it when that does not help.
     pub(super) fn watch_progress(&mut self) {
         let clock = &self.clock;
@@ -150,7 +158,8 @@ impl Session {
         let patience = if clock.nudged { 2 * STUCK } else { STUCK };
         let until = clock.moved + patience;
         if self.now < until {
-            return self.wake(until);
+            self.look(until);
+            return;
         }
         let position = self.clock.told();
         let ends = self.tracks.iter().filter(|track| !track.dropped);

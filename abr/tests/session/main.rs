@@ -5,4 +5,6 @@ mod hostile;
 mod keys;
 mod periods;
 mod playback;
+mod quick;
 mod support;
+

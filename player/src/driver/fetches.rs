@@ -82,6 +82,11 @@ impl Fetches {
         }
     }
 
+    /// Makes all requests through `client`.
+    pub(super) fn use_client(&mut self, client: net::Client) {
+        self.client = Some(client);
+    }
+
     /// Makes a request.
     ///
     /// # Errors
@@ -129,11 +134,9 @@ impl Fetches {
             }
         };
         let what = title(&url);
-        let request = net::Request { id: fetch.id, url, range, timeouts: fetch.timeouts, limit_bytes, kind };
-        let task = match post {
-            Some(post) => client.post(request, post, self.events.clone()),
-            None => client.start(request, self.events.clone()),
-        };
+        let timeouts = fetch.timeouts;
+        let request = net::Request { id: fetch.id, url, range, timeouts, limit_bytes, kind, post };
+        let task = client.start(request, self.events.clone());
         self.flights.insert(fetch.id, Flight { resource: fetch.resource, what, task: Some(task) });
         Ok(())
     }

@@ -23,7 +23,7 @@ use abr::protocol::{AppendFailure, Failure, FailureKind, Input, KeyStatus, Licen
 use abr::retry::licence_code;
 use bytes::Bytes;
 use drm_stub::cdm::{self, Cdm, InitDataType, SessionId};
-use drm_stub::clearkey::keyids_init_data;
+use drm_stub::clearkey::{ClearKey, keyids_init_data};
 use drm_stub::error::CdmError;
 use drm_stub::key::KeyId;
 use drm_stub::pssh;
@@ -48,6 +48,13 @@ pub struct Config {
     pub licence_url: Option<Url>,
     /// Whether the user gave keys: those go before keys that playlists name.
     pub given: bool,
+}
+
+impl Default for Config {
+    /// No keys, and nobody to ask but whom manifests name.
+    fn default() -> Self {
+        Self { cdm: Arc::new(ClearKey::new()), licence_url: None, given: false }
+    }
 }
 
 /// A request to make for a [`LicenceId`].

@@ -10,6 +10,7 @@
 //! | `resolve` | names to addresses, filtered by the policy |
 //! | `http` | connections, request headers, redirects, response heads |
 //! | `body` | collecting a body within its limits and timeouts, telling progress |
+//! | `resume` | going on where a connection broke |
 //! | `complete`, `content` | is it whole, is it media at all |
 //! | `failure` | from errors of the libraries to [`FailureKind`] |
 //! | `cookies`, `file` | the session's cookies; `file:` addresses |
@@ -23,12 +24,14 @@ mod file;
 mod http;
 mod policy;
 mod resolve;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 use abr::presentation::Container;
 use abr::protocol::{Failure, FailureKind, FetchId, Timeouts, Transfer};
 use bytes::Bytes;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -48,6 +51,9 @@ pub struct Config {
     pub allow_private: bool,
     /// Allows a redirect from `https` to `http`.
     pub allow_cleartext: bool,
+    /// Certificates (PEM) of the authorities to trust instead of those of the machine (`SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` name others for that). Read when TLS is first needed.
+    pub authorities: Option<PathBuf>,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
 }
@@ -60,6 +66,7 @@ impl Config {
             headers: Vec::new(),
             allow_private: false,
             allow_cleartext: false,
+            authorities: None,
             user_agent: concat!("Sluice/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -112,6 +119,9 @@ pub struct Request {
     pub limit_bytes: u64,
     /// What is expected.
     pub kind: BodyKind,
+    /// What to send along with `POST`; `None` for `GET`. Redirects are then followed within the origin that
+    /// was asked, and only those that keep method and body (307, 308).
+    pub post: Option<Post>,
 }
 
 /// What a request brings along: the question for a licence server.
@@ -169,7 +179,14 @@ pub enum NetEvent {
 /// Makes the requests of one session. Clones share connections and cookies.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<http::Shared>,
+    transport: Arc<dyn Transport>,
+}
+
+/// What carries out the requests of a [`Client`]: the network, or what a test puts in its place.
+pub trait Transport: Send + Sync {
+    /// Starts a request. It is answered by exactly one event that is not [`NetEvent::Progress`], also when its
+    /// [`Task`] is cancelled or dropped.
+    fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task;
 }
 
 impl Client {
@@ -180,31 +197,35 @@ impl Client {
     ///
     /// [`NetError`] for an address that cannot be played or an impossible header.
     pub fn new(config: Config) -> Result<Self, NetError> {
-        Ok(Self { shared: Arc::new(http::Shared::new(config)?) })
+        Ok(Self { transport: Arc::new(Network(Arc::new(http::Shared::new(config)?))) })
+    }
+
+    /// A client whose requests something else than the network carries out.
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self { transport: Arc::new(transport) }
     }
 
     /// Starts a request on the current tokio runtime and reports to `events`. The body is dropped, and
     /// with it the connection's wish for more, as soon as the returned [`Task`] is cancelled or dropped.
     pub fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
-        self.launch(request, None, events)
+        self.transport.start(request, events)
     }
+}
 
-    /// As [`start`](Self::start), with `POST` and a body. Redirects are followed within the origin that was
-    /// asked, and only those that keep method and body (307, 308).
-    pub fn post(&self, request: Request, post: Post, events: UnboundedSender<NetEvent>) -> Task {
-        self.launch(request, Some(post), events)
-    }
+/// The real network.
+struct Network(Arc<http::Shared>);
 
-    fn launch(&self, request: Request, post: Option<Post>, events: UnboundedSender<NetEvent>) -> Task {
-        let (cancel, cancelled) = oneshot::channel();
-        let shared = Arc::clone(&self.shared);
+impl Transport for Network {
+    fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
+        let (task, cancelled) = Task::new();
+        let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             let meter = body::Meter::start(request.url.scheme() == "file");
             let id = request.id;
             let event = tokio::select! {
                 biased;
                 _ = cancelled => NetEvent::Cancelled { id, transfer: meter.transfer() },
-                outcome = fetch(&shared, &request, post.as_ref(), &meter, &events) => match outcome {
+                outcome = fetch(&shared, &request, &meter, &events) => match outcome {
                     Ok(got) => NetEvent::Done {
                         id,
                         transfer: meter.transfer(),
@@ -218,7 +239,7 @@ impl Client {
             // A session that is gone needs no answer.
             let _ = events.send(event);
         });
-        Task { cancel }
+        task
     }
 }
 
@@ -230,6 +251,12 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task, and what resolves when it is cancelled or dropped.
+    pub fn new() -> (Self, oneshot::Receiver<()>) {
+        let (cancel, cancelled) = oneshot::channel();
+        (Self { cancel }, cancelled)
+    }
+
     /// Ends the request early. It is still answered, by [`NetEvent::Cancelled`] unless it ended before.
     pub fn cancel(self) {
         // An error means that the request has already ended.
@@ -248,7 +275,6 @@ struct Got {
 async fn fetch(
     shared: &http::Shared,
     request: &Request,
-    post: Option<&Post>,
     meter: &body::Meter,
     events: &UnboundedSender<NetEvent>,
 ) -> Result<Got, Failure> {
@@ -256,8 +282,7 @@ async fn fetch(
         let got = if request.url.scheme() == "file" {
             file::read(shared.policy(), request, meter).await?
         } else {
-            let opened = http::open(shared, request, post).await?;
-            body::collect(opened, request, meter, events).await?
+            resume::read(shared, request, meter, events).await?
         };
         check(request, &got)?;
         Ok(got)
