@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::ladder::Ladder;
-use crate::controller::{self, Choice, Situation, Upcoming};
+use crate::controller::{self, Choice, Situation, Upcoming, Values};
 use crate::presentation::{ContentType, Presentation, Representation, RepresentationKey};
 use crate::protocol::Reason;
 use crate::segments::Segment;
@@ -193,7 +193,7 @@ impl Session {
             previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
         let because = track.because;
         let choice = match first {
-            Some(rung) => Choice { rung, reason: Reason::Start, values: Vec::new(), wait: None },
+            Some(rung) => Choice { rung, reason: Reason::Start, values: Values::NONE, wait: None },
             None => self.controller.choose(&situation),
         };
         if let Some(wait) = choice.wait {

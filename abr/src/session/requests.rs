@@ -16,7 +16,9 @@ pub(super) const RATE_WINDOW: Duration = Duration::from_secs(2);
 const FIRST_BYTE: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
 const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
-const LONGEST_TOTAL: Duration = Duration::from_secs(30);
+const LONGEST_TOTAL: Duration = Duration::from_secs(120);
+/// Longest silence that is borne, with much in the queue.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 /// A licence server may think for a while; twice in vain is enough.
 const LICENCE_FIRST_BYTE: Duration = Duration::from_secs(5);
 const LICENCE_BYTES: u64 = 1 << 20;
@@ -184,8 +186,16 @@ impl Session {
                 let stated = segment.size.unwrap_or(0);
                 let limit =
                     u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
-                let total = length.saturating_mul(3).clamp(SHORTEST_TOTAL, LONGEST_TOTAL);
-                (limit.min(SEGMENT_BYTES), timeouts(FIRST_BYTE, total))
+                // While there is something to play, a slow answer is better than another that starts anew.
+                let ahead = self.tracks.iter().filter(|track| !track.dropped).map(|track| self.ahead(track));
+                let ahead = ahead.min().unwrap_or_default();
+                let total = length.saturating_mul(6).saturating_add(ahead);
+                let timeouts = Timeouts {
+                    first_byte: (ahead / 2).clamp(FIRST_BYTE, LONGEST_SILENCE),
+                    idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
+                    total: total.clamp(SHORTEST_TOTAL, LONGEST_TOTAL),
+                };
+                (limit.min(SEGMENT_BYTES), timeouts)
             }
         }
     }

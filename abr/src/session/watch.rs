@@ -18,6 +18,8 @@ const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
 const RESTART_PRICE: f64 = 0.1;
+/// How long a download's present rate lasts if all goes well; then the link does what it usually does.
+const SPELL: Duration = Duration::from_secs(3);
 /// Queued segments are fetched again in better quality when more than this is queued, from this far ahead
 /// on, when they are so many rungs worse, and while it costs at most this share of the traffic (percent).
 const REPLACE_AHEAD: Duration = Duration::from_secs(15);
@@ -78,14 +80,16 @@ impl Session {
         let left = size.saturating_sub(request.transfer.bytes);
         let ahead = u64::try_from(self.ahead(track).as_millis()).unwrap_or(u64::MAX);
         let first_byte = self.network.first_byte().as_millis() as u64;
-        let late = |bytes: u64, wait: u64| {
-            let ms = (bytes.saturating_mul(8) / kbps).saturating_add(wait);
-            ms.saturating_sub(ahead) as f64 / 1e3
-        };
-        let finish = late(left, 0);
-        if finish <= 0.0 {
+        // Giving up must pay even if the link soon does again what it usually does; a restart must pay as it is now.
+        let usual = (self.network.bps().unwrap_or(0) / 1000).max(kbps);
+        let spell = nanos(SPELL) / 1_000_000;
+        let late = |ms: u64| ms.saturating_sub(ahead) as f64 / 1e3;
+        let bits = left.saturating_mul(8);
+        let rest = bits.saturating_sub(spell.saturating_mul(kbps)) / usual;
+        if late((bits / kbps).min(spell.saturating_add(rest))) <= 0.0 {
             return None;
         }
+        let finish = late(bits / kbps);
         let keys = self.eligible(track, fetching.key.period).keys;
         let lowest = keys.first().map_or(1, |key| bandwidth(presentation, *key)) as f64;
         let quality = |key: RepresentationKey| (bandwidth(presentation, key) as f64 / lowest).ln();
@@ -93,7 +97,8 @@ impl Session {
         let own = bandwidth(presentation, fetching.key);
         let value = |key: &RepresentationKey| {
             let Lookup::Segment(segment) = lookup(presentation, *key, &fetching.before) else { return None };
-            let restart = late(self.expected_bytes(track, *key, &segment), first_byte);
+            let bits = self.expected_bytes(track, *key, &segment).saturating_mul(8);
+            let restart = late((bits / kbps).saturating_add(first_byte));
             let loss = quality(fetching.key) - quality(*key);
             let value = mu * (finish - restart) - QUALITY_PRICE * loss - RESTART_PRICE;
             Some(((value * 1e3).round() as i64, *key))
