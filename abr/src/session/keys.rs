@@ -40,6 +40,7 @@ impl Session {
         }
         let locked = matches!(status, KeyStatus::Unusable { .. });
         self.keys.insert(key, status);
+        self.ladders.forget();
         if locked {
             self.stop_fetching(key);
         }
