@@ -111,7 +111,8 @@ impl Session {
         let rungs: Vec<u64> = eligible.keys.iter().map(|key| bandwidth(presentation, *key)).collect();
         // The byte budget filters by the length of a segment; here it must not matter.
         let lengths = presentation.representations().filter_map(|(_, r)| r.index.known());
-        let lengths = lengths.flat_map(|runs| runs.runs.iter().map(|run| ceil_millis(run.duration, runs.timescale)));
+        let lengths =
+            lengths.flat_map(|runs| runs.runs.iter().map(|run| ceil_millis(run.duration, runs.timescale)));
         let longest = lengths.max()?.max(super::choice::USUAL_LENGTH.as_millis());
         let highest = all.iter().map(|key| bandwidth(presentation, *key)).max()?;
         if !super::choice::fits(highest, longest, self.config.buffer_bytes) {
@@ -150,8 +151,12 @@ impl Session {
             && let Some((_, _, segment)) = ladder.here
             && ladder.eligible.keys.contains(&key)
         {
-            let sizes = presentation.representation(key).and_then(|r| r.index.known()).map(|runs| &runs.sizes);
-            return Lookup::Segment(Segment { size: sizes.and_then(|sizes| sizes.get(row).copied()), ..segment });
+            let sizes =
+                presentation.representation(key).and_then(|r| r.index.known()).map(|runs| &runs.sizes);
+            return Lookup::Segment(Segment {
+                size: sizes.and_then(|sizes| sizes.get(row).copied()),
+                ..segment
+            });
         }
         lookup(presentation, key, cursor)
     }

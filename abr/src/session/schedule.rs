@@ -174,8 +174,9 @@ impl Session {
             return false;
         }
         let queued = |buffered: &dyn Fn(&Track) -> u64| {
-            let coming =
-                |t: &Track| t.loaded.iter().chain(&t.appending).fold(buffered(t), |s, l| s.saturating_add(l.bytes));
+            let coming = |t: &Track| {
+                t.loaded.iter().chain(&t.appending).fold(buffered(t), |s, l| s.saturating_add(l.bytes))
+            };
             self.tracks.iter().map(coming).fold(0, u64::saturating_add)
         };
         let expected = self.expected_bytes(track, key, &segment);

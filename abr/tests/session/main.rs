@@ -7,4 +7,3 @@ mod periods;
 mod playback;
 mod quick;
 mod support;
-

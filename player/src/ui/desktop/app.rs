@@ -478,8 +478,9 @@ impl ApplicationHandler<()> for App {
         if events.exiting() {
             return;
         }
-        let now = Instant::now();
+        // In this order: a frame that is due at once is due before `now`.
         let due = self.handles.frames.next_due();
+        let now = Instant::now();
         if due.is_some_and(|due| due + OVERDUE <= now) {
             self.dirty |= self.take();
         }
