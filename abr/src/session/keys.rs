@@ -93,6 +93,13 @@ impl Session {
         self.excluded.extend(unknown.into_iter().map(|key| (key, Timestamp::MAX)));
     }
 
+    /// The error to end with at once, because nothing was ever queued that could be played before the end.
+    pub(super) fn ends_unbegun(&mut self) -> Option<Error> {
+        let begun = self.tracks.iter().any(|track| !track.dropped && track.appended_any);
+        let coming = self.tracks.iter().any(|track| track.appending.is_some() || !track.loaded.is_empty());
+        if begun || coming { None } else { self.ending.take() }
+    }
+
     /// Why nothing of a kind can be decrypted, when that is what keeps all of it out.
     pub(super) fn lacks_keys_of(&self, kind: ContentType) -> Option<(Code, String)> {
         let presentation = self.presentation.as_ref()?;

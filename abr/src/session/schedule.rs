@@ -41,13 +41,7 @@ pub(super) enum Fault {
 
 impl Session {
     pub(super) fn schedule(&mut self) {
-        // Where nothing was ever queued, nothing is left to be played before the end.
-        let begun = self.tracks.iter().any(|track| !track.dropped && track.appended_any);
-        let coming = self.tracks.iter().any(|track| track.appending.is_some() || !track.loaded.is_empty());
-        if !begun
-            && !coming
-            && let Some(error) = self.ending.take()
-        {
+        if let Some(error) = self.ends_unbegun() {
             return self.fail(error);
         }
         if self.ending.is_some() {
