@@ -249,6 +249,7 @@ impl Session {
         self.order_appends();
         self.run_clock();
         self.give_up_hopeless();
+        self.end_unbegun();
         self.schedule();
         self.order_ends();
         self.watch_progress();

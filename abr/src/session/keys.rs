@@ -93,11 +93,16 @@ impl Session {
         self.excluded.extend(unknown.into_iter().map(|key| (key, Timestamp::MAX)));
     }
 
-    /// The error to end with at once, because nothing was ever queued that could be played before the end.
-    pub(super) fn ends_unbegun(&mut self) -> Option<Error> {
+    /// Ends at once with the error that is to end the session when nothing was ever queued to be played before.
+    pub(super) fn end_unbegun(&mut self) {
         let begun = self.tracks.iter().any(|track| !track.dropped && track.appended_any);
         let coming = self.tracks.iter().any(|track| track.appending.is_some() || !track.loaded.is_empty());
-        if begun || coming { None } else { self.ending.take() }
+        if !begun
+            && !coming
+            && let Some(error) = self.ending.take()
+        {
+            self.fail(error);
+        }
     }
 
     /// Why nothing of a kind can be decrypted, when that is what keeps all of it out.

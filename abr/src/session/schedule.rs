@@ -41,9 +41,6 @@ pub(super) enum Fault {
 
 impl Session {
     pub(super) fn schedule(&mut self) {
-        if let Some(error) = self.ends_unbegun() {
-            return self.fail(error);
-        }
         if self.ending.is_some() {
             for track in &mut self.tracks {
                 track.complete = true;
