@@ -261,6 +261,7 @@ fn driven(presentation: &'static Presentation, link: Link, config: Config) -> Ve
         url: address(),
         session: config.clone(),
         net: net::Config::new(address()),
+        keys: Default::default(),
         events: Log::new(None),
         journal: Some(Box::new(journal.clone())),
         script: Script::default(),

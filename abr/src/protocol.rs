@@ -33,6 +33,29 @@ pub const BACK_BUFFER: Duration = Duration::from_secs(30);
 #[serde(transparent)]
 pub struct FetchId(pub u64);
 
+/// Names a licence, or a key that a playlist names; given by whoever reads how content is protected, and
+/// never used twice in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LicenceId(pub u32);
+
+/// Whether the samples of a representation can be decrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStatus {
+    /// A key is still on its way: chosen only where no representation is [`Usable`](Self::Usable).
+    Pending,
+    /// Every key is here.
+    Usable,
+    /// A key is not to be had, has expired, or may not be used here: never chosen.
+    Unusable {
+        /// What users see when nothing else can be played.
+        code: Code,
+        /// For people: which key, and why. Never the key.
+        detail: String,
+    },
+}
+
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +79,9 @@ pub enum Resource {
         /// Which.
         segment: Segment,
     },
+    /// A licence, or a key that a playlist names ([`Input::LicenceWanted`]); the keys stay with whoever
+    /// fetches.
+    Licence(LicenceId),
 }
 
 /// A request to make.
@@ -149,7 +175,7 @@ pub struct AppendFailure {
     /// codec that cannot be decoded here (only another representation can help).
     pub malformed: bool,
     /// What users see if nothing else can be played, when it is known better than from `malformed`:
-    /// [`Code::MissingKey`] for encrypted samples concerns their adaptation set, not their codec.
+    /// a code of [`Category::Keys`](crate::error::Category::Keys) concerns keys, not a codec.
     #[serde(default)]
     pub code: Option<Code>,
     /// For people.
@@ -212,6 +238,17 @@ pub enum Input {
         transfer: Transfer,
         /// The whole length, when the server said it.
         expected_bytes: Option<u64>,
+    },
+    /// Content asks for a licence or key. Requested at once; answered by [`Input::KeyStatus`] of the
+    /// representations concerned, before [`Input::Fetched`] or after [`Output::LicenceFailed`].
+    LicenceWanted(LicenceId),
+    /// What is known of the keys of a representation has changed. A representation of which nothing was
+    /// told is taken to be clear.
+    KeyStatus {
+        /// Whose.
+        representation: RepresentationKey,
+        /// What.
+        status: KeyStatus,
     },
     /// A request is complete and its body has been checked to be whole.
     Fetched {
@@ -305,6 +342,13 @@ pub enum Output {
     },
     /// Forget the bytes of a fetched segment.
     Discard(FetchId),
+    /// A licence or key is given up: what waits for it fails.
+    LicenceFailed {
+        /// Which.
+        id: LicenceId,
+        /// Why, after the last attempt.
+        failure: Failure,
+    },
     /// Drop the queued samples of a track from a time on; later appends replace them.
     Flush {
         /// Which track.
@@ -355,6 +399,8 @@ pub enum Reason {
     Failure,
     /// The period changed.
     Period,
+    /// The keys of better representations are not usable.
+    Keys,
 }
 
 /// Where the clock stands and why.

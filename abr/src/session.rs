@@ -5,7 +5,7 @@
 //! ```
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
-//! · `schedule` (which segment next) · `appends` (queue and its replacement) · `clock` (start, stall, seek,
+//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `appends` (queue and its replacement) · `clock` (start, stall, seek,
 //! end) · `watch` (hopeless downloads, stuck playback).
 
 mod appends;
@@ -13,6 +13,7 @@ mod attention;
 mod choice;
 mod clock;
 mod config;
+mod keys;
 mod ladder;
 mod requests;
 mod schedule;
@@ -23,7 +24,7 @@ use crate::controller::{self, Controller};
 use crate::error::{Error, Severity};
 use crate::locations::Locations;
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
-use crate::protocol::{Command, Event, FetchId, Input, Output, Phase};
+use crate::protocol::{Command, Event, FetchId, Input, KeyStatus, Output, Phase};
 use crate::retry::Backoff;
 use crate::table::Table;
 use crate::throughput::{Meter, Predictor, Prior};
@@ -116,6 +117,8 @@ pub struct Session {
     excluded: BTreeMap<RepresentationKey, Timestamp>,
     /// Segments in a row that failed in a representation and not in all.
     strikes: BTreeMap<RepresentationKey, u32>,
+    /// Whether representations can be decrypted, as far as was told.
+    keys: BTreeMap<RepresentationKey, KeyStatus>,
     /// The error that ends the session when what is queued has been played.
     ending: Option<Error>,
     locations: Locations,
@@ -157,6 +160,7 @@ impl Session {
             inits: BTreeSet::new(),
             excluded: BTreeMap::new(),
             strikes: BTreeMap::new(),
+            keys: BTreeMap::new(),
             ending: None,
             locations: Locations::default(),
             backoff: Backoff::new(config.seed),
@@ -192,6 +196,8 @@ impl Session {
             Input::FetchProgress { id, transfer, expected_bytes } => {
                 self.on_progress(id, transfer, expected_bytes);
             }
+            Input::LicenceWanted(id) => self.on_licence_wanted(id),
+            Input::KeyStatus { representation, status } => self.on_key_status(representation, status),
             Input::Fetched { id, transfer } => self.on_fetched(id, transfer),
             Input::FetchFailed { id, transfer, failure } => self.on_fetch_failed(id, transfer, failure),
             Input::FetchCancelled { id, transfer } => self.on_cancelled(id, transfer),
@@ -243,6 +249,7 @@ impl Session {
         self.order_appends();
         self.run_clock();
         self.give_up_hopeless();
+        self.end_unbegun();
         self.schedule();
         self.order_ends();
         self.watch_progress();

@@ -32,6 +32,12 @@ pub const BOX_DEPTH: usize = 16;
 pub const BOXES: usize = 100_000;
 /// Samples of one fragment.
 pub const SAMPLES: usize = 100_000;
+/// One licence.
+pub const LICENCE_BYTES: u64 = 1 << 20;
+/// One key that a playlist names.
+pub const KEY_BYTES: u64 = 64;
+/// Key identifiers, and keys of whole segments, that are kept at a time.
+pub const KEYS: usize = 1_000;
 /// Response headers.
 pub const HEADER_BYTES: usize = 64 << 10;
 /// A file of trusted certificates.

@@ -12,6 +12,7 @@ mod events;
 mod surroundings;
 mod replay;
 mod inspect;
+mod keys;
 mod picture;
 mod demo;
 mod presentations;

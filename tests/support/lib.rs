@@ -6,6 +6,8 @@ pub mod fault;
 pub mod shaping;
 pub mod origin;
 pub mod content;
+pub mod protected;
+pub mod licence;
 pub mod sluice;
 pub mod nginx;
 pub mod proxy;

@@ -71,6 +71,7 @@ fn why(decision: &Decision) -> &'static str {
         Reason::Abandon => "the download before would have come too late",
         Reason::Failure => "the representation before failed",
         Reason::Period => "another period begins",
+        Reason::Keys => "no key for anything better",
     }
 }
 

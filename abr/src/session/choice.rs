@@ -77,6 +77,7 @@ impl Session {
             .map(|(place, representation)| (representation.bandwidth_bps, key(place)))
             .filter(|(_, key)| !track.trouble().is_some_and(|trouble| trouble.failed.contains(key)))
             .filter(|(_, key)| self.excluded.get(key).is_none_or(|until| *until < Timestamp::MAX))
+            .filter(|(_, key)| !self.lacks_key(*key))
             .collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect()
@@ -90,7 +91,7 @@ impl Session {
         let trusted = |keys: Vec<RepresentationKey>| {
             let usable: Vec<RepresentationKey> =
                 keys.iter().copied().filter(|key| self.is_trusted(*key)).collect();
-            if usable.is_empty() { keys } else { usable }
+            self.unlocked(if usable.is_empty() { keys } else { usable })
         };
         let Some(presentation) = self.presentation.as_ref() else { return Eligible::default() };
         if track.kind != ContentType::Video || untried.len() < 2 {
@@ -114,6 +115,9 @@ impl Session {
         }
         let mut capped = (keys.last() != untried.last()).then_some(Reason::User);
         keys = trusted(keys);
+        if keys.last().is_some_and(|best| self.is_locked_above(*best)) {
+            capped = capped.or(Some(Reason::Keys));
+        }
         // A few segments must fit into the byte budget, or every one would be a stall.
         let length = self.usual_length(presentation, track);
         let budget = self.config.buffer_bytes;

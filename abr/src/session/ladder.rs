@@ -22,6 +22,13 @@ pub(super) struct Ladders {
     pub(super) some_pending: Option<bool>,
 }
 
+impl Ladders {
+    /// What can be decrypted has changed.
+    pub(super) fn forget(&mut self) {
+        self.places = Default::default();
+    }
+}
+
 /// The user's wishes and what else filters representations.
 type Filters = (Option<u32>, u32, u32, u64, Option<(u32, u32)>);
 

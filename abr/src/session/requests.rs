@@ -3,7 +3,9 @@
 use super::Session;
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
-use crate::protocol::{Event, Failure, FailureKind, Fetch, FetchId, Output, Resource, Timeouts, Transfer};
+use crate::protocol::{
+    Event, Failure, FailureKind, Fetch, FetchId, LicenceId, Output, Resource, Timeouts, Transfer,
+};
 use crate::retry::{self, Class};
 use crate::segments::SegmentIndex;
 use crate::time::Timestamp;
@@ -17,6 +19,9 @@ const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
 const LONGEST_TOTAL: Duration = Duration::from_secs(120);
 /// Longest silence that is borne, with much in the queue.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+/// A licence server may think for a while; twice in vain is enough.
+const LICENCE_FIRST_BYTE: Duration = Duration::from_secs(5);
+const LICENCE_BYTES: u64 = 1 << 20;
 const MANIFEST_BYTES: u64 = 16 << 20;
 const INIT_BYTES: u64 = 4 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -31,6 +36,14 @@ pub(super) enum Owner {
     Index(RepresentationKey),
     Init(RepresentationKey, u32),
     Segment(ContentType),
+    Licence(LicenceId),
+}
+
+impl Owner {
+    /// Whether it is served by the interchangeable hosts of the title.
+    fn is_located(self) -> bool {
+        !matches!(self, Self::Licence(_))
+    }
 }
 
 /// A resource that is wanted.
@@ -114,7 +127,8 @@ impl Session {
         let (limit_bytes, timeouts) = self.limits(resource);
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         self.next_id += 1;
-        let location = self.locations.choose(now, locations, &job.tried);
+        let located = owner.is_located();
+        let location = if located { self.locations.choose(now, locations, &job.tried) } else { 0 };
         let fetch = Fetch {
             id,
             resource,
@@ -145,7 +159,7 @@ impl Session {
 
     fn location_count(&self, owner: Owner) -> u32 {
         let key = match owner {
-            Owner::Presentation => None,
+            Owner::Presentation | Owner::Licence(_) => None,
             Owner::Index(key) | Owner::Init(key, _) => Some(key),
             Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching).map(|f| f.key),
         };
@@ -160,6 +174,7 @@ impl Session {
                 (MANIFEST_BYTES, timeouts(SHORTEST_TOTAL, SHORTEST_TOTAL))
             }
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
+            Resource::Licence(_) => (LICENCE_BYTES, timeouts(LICENCE_FIRST_BYTE, LICENCE_FIRST_BYTE)),
             Resource::Segment { representation, segment } => {
                 let bandwidth = self
                     .presentation
@@ -218,7 +233,7 @@ impl Session {
 
     pub(super) fn on_fetched(&mut self, id: FetchId, transfer: Transfer) {
         let Some(request) = self.answer(id, transfer) else { return };
-        if !transfer.cached {
+        if !transfer.cached && request.owner.is_located() {
             self.locations.succeeded(request.location);
             if matches!(request.owner, Owner::Segment(_)) {
                 self.network.observe_first_byte(transfer.first_byte);
@@ -235,7 +250,7 @@ impl Session {
         let is_known = match request.owner {
             Owner::Presentation => self.presentation.is_some(),
             Owner::Index(key) => self.index_is_known(key),
-            Owner::Init(..) | Owner::Segment(_) => true,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Licence(_) => true,
         };
         if !is_known {
             let detail = "the answer was complete but nothing could be read from it".to_owned();
@@ -245,7 +260,7 @@ impl Session {
         }
         self.jobs.remove(&request.owner);
         match request.owner {
-            Owner::Presentation | Owner::Index(_) => {}
+            Owner::Presentation | Owner::Index(_) | Owner::Licence(_) => {}
             Owner::Init(key, init) => {
                 self.inits.insert((key, init));
             }
@@ -257,7 +272,9 @@ impl Session {
         let Some(request) = self.answer(id, transfer) else { return };
         self.wasted = self.wasted.saturating_add(transfer.bytes);
         if request.cancelled || self.over.is_some() || !self.runs(request.owner, id) {
-            self.locations.cancelled(request.location);
+            if request.owner.is_located() {
+                self.locations.cancelled(request.location);
+            }
             return;
         }
         self.attempt_failed(request.owner, request.location, failure);
@@ -266,7 +283,9 @@ impl Session {
     pub(super) fn on_cancelled(&mut self, id: FetchId, transfer: Transfer) {
         let Some(request) = self.answer(id, transfer) else { return };
         self.wasted = self.wasted.saturating_add(transfer.bytes);
-        self.locations.cancelled(request.location);
+        if request.owner.is_located() {
+            self.locations.cancelled(request.location);
+        }
         if self.over.is_none() && !request.cancelled && self.runs(request.owner, id) {
             // Not our order: the world ended it.
             let detail = "the request was cancelled from outside".to_owned();
@@ -289,6 +308,7 @@ impl Session {
         let (now, count) = (self.now, self.location_count(owner));
         let class = retry::class(failure.kind);
         match class {
+            _ if !owner.is_located() => {}
             Class::Transient => self.locations.failed(now, location, retry::is_outage(failure.kind)),
             Class::Place | Class::Broken | Class::Final => self.locations.cancelled(location),
         }
@@ -300,7 +320,7 @@ impl Session {
             // A cache or proxy may have slipped: once more at the same place.
             job.doubted = true;
             job.state = State::Due(now);
-            return self.warn_recoverable(retry::code(failure.kind, false), &failure.detail);
+            return self.warn_recoverable(code_for(owner, failure.kind), &failure.detail);
         }
         job.tried.push(location);
         let most = if owner == Owner::Presentation { retry::MANIFEST_ATTEMPTS } else { retry::ATTEMPTS };
@@ -310,13 +330,14 @@ impl Session {
                 retry::ATTEMPTS_PER_LOCATION
             }
             (Class::Transient, FailureKind::Timeout, Owner::Segment(_) | Owner::Init(..)) => 1,
+            (Class::Transient, FailureKind::Timeout, Owner::Licence(_)) => 2,
             (Class::Transient, ..) => retry::ATTEMPTS_PER_LOCATION,
             (Class::Broken, ..) => 2,
             (Class::Place | Class::Final, ..) => 1,
         };
         let again = if class == Class::Final || job.attempts >= most {
             None
-        } else if self.locations.has_other(now, count, &job.tried) {
+        } else if owner.is_located() && self.locations.has_other(now, count, &job.tried) {
             Some(now)
         } else {
             job.rounds += 1;
@@ -329,7 +350,7 @@ impl Session {
         };
         if let Some(at) = again {
             job.state = State::Due(at);
-            self.warn_recoverable(retry::code(failure.kind, owner == Owner::Presentation), &failure.detail);
+            self.warn_recoverable(code_for(owner, failure.kind), &failure.detail);
         } else {
             self.jobs.remove(&owner);
             self.given_up(owner, failure);
@@ -357,6 +378,7 @@ impl Session {
             Owner::Index(key) => self.representation_failed(key, failure),
             Owner::Init(key, _) => self.init_failed(key, failure),
             Owner::Segment(kind) => self.segment_failed(kind, failure),
+            Owner::Licence(id) => self.order(Output::LicenceFailed { id, failure }),
         }
     }
 
@@ -391,5 +413,13 @@ impl Session {
             State::Running(id) => Some((id, self.requests.get(&id)?)),
             State::Due(_) => None,
         }
+    }
+}
+
+/// What users see of a failed request.
+fn code_for(owner: Owner, kind: FailureKind) -> Code {
+    match owner {
+        Owner::Licence(_) => retry::licence_code(kind),
+        _ => retry::code(kind, owner == Owner::Presentation),
     }
 }

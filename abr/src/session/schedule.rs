@@ -548,7 +548,7 @@ impl Session {
 
     /// Ends a track that cannot be played; without it, video or the only track, playback ends.
     fn give_up_track(&mut self, place: usize) {
-        let failure = self.tracks[place].failure.clone();
+        let failure = self.tracks[place].failure.clone().or_else(|| self.key_failure(place));
         let (code, detail) =
             failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;

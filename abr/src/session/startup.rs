@@ -38,7 +38,10 @@ impl Session {
         for kind in [ContentType::Video, ContentType::Audio] {
             self.add_track(kind, start, None);
         }
-        if self.tracks.is_empty() {
+        if let Some((code, detail)) = self.lacks_keys_of(ContentType::Video) {
+            // Sound alone would hide that the pictures are locked.
+            self.fail(Error::new(Severity::Fatal, code, detail));
+        } else if self.tracks.is_empty() {
             let message = format!("none of the {representations} representations on offer is video or audio");
             self.fail(Error::new(Severity::Fatal, Code::NothingPlayable, message));
         }
@@ -120,6 +123,7 @@ impl Session {
         set.is_some_and(|set| {
             (0u32..)
                 .zip(&set.representations)
+                .filter(|(r, _)| !self.lacks_key(key(*r)))
                 .any(|(r, _)| self.excluded.get(&key(r)).is_none_or(|until| *until < Timestamp::MAX))
         })
     }

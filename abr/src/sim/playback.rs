@@ -4,12 +4,13 @@ use super::link::{Link, Transfers};
 use super::origin::{Answer, Fate, Origin};
 use super::pipeline::NullPipeline;
 use crate::error::Code;
-use crate::presentation::Presentation;
+use crate::presentation::{Presentation, RepresentationKey};
 use crate::protocol::{
-    AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Output, POSITION_INTERVAL, PROGRESS_INTERVAL,
-    Phase, Resource, Transfer,
+    AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, KeyStatus, LicenceId, Output,
+    POSITION_INTERVAL, PROGRESS_INTERVAL, Phase, Resource, Transfer,
 };
 use crate::qoe::{Meter, Summary};
+use crate::retry::licence_code;
 use crate::segments::SegmentIndex;
 use crate::session::{Config, Session};
 use crate::table::Table;
@@ -258,6 +259,13 @@ impl World<'_> {
                     self.violations.push(format!("discard of {id:?}, which is not held"));
                 }
             }
+            Output::LicenceFailed { id, failure } => {
+                let (code, detail) = (licence_code(failure.kind), failure.detail);
+                for representation in self.locked_by(id) {
+                    let status = KeyStatus::Unusable { code, detail: detail.clone() };
+                    self.facts.push_back(Input::KeyStatus { representation, status });
+                }
+            }
             Output::Flush { track, from } => self.pipeline.flush(now, track, from),
             Output::EndOfTrack(track) => self.pipeline.end_track(now, track),
             Output::Seek { to, buffered } => {
@@ -293,6 +301,13 @@ impl World<'_> {
         if self.active.insert(id, active).is_some() {
             self.violations.push(format!("{id:?} was used twice"));
         }
+    }
+
+    /// What a licence unlocks in a simulation: the licence with a number is that of the representations with
+    /// this place in their set.
+    fn locked_by(&self, id: LicenceId) -> Vec<RepresentationKey> {
+        let all = self.presentation.representations().map(|(key, _)| key);
+        all.filter(|key| key.representation == id.0).collect()
     }
 
     fn tell_position(&mut self) {
@@ -457,6 +472,11 @@ impl World<'_> {
                 self.facts.push_back(Input::Index { representation: key, index });
             }
             Resource::Init { .. } => {}
+            Resource::Licence(id) => {
+                for representation in self.locked_by(id) {
+                    self.facts.push_back(Input::KeyStatus { representation, status: KeyStatus::Usable });
+                }
+            }
             Resource::Segment { .. } => {
                 self.held.insert(id, ());
             }

@@ -146,6 +146,9 @@ pub struct Play {
     /// A key for encrypted media, as 32 and 32 hexadecimal digits (repeatable).
     #[arg(long, value_name = "KID:KEY")]
     pub clearkey: Vec<String>,
+    /// Licence server (W3C ClearKey) to ask instead of the one that the manifest names.
+    #[arg(long, value_name = "URL", alias = "license-url")]
+    pub licence_url: Option<String>,
     /// Preferred audio language (BCP 47).
     #[arg(long, value_name = "LANG")]
     pub audio: Option<String>,

@@ -8,6 +8,7 @@ use crate::demo;
 use crate::driver::{self, Handle, Names, Pipeline, Script, UserCommand};
 use crate::events::{Log, Summary, WindowCost};
 use crate::frame::{Frame, FrameSource};
+use crate::keys;
 use crate::process::ProcessClock;
 use crate::render::image::RgbaImage;
 use crate::render::timings::Timings;
@@ -56,22 +57,24 @@ pub(super) fn run(play: Play) -> Exit {
 fn session(play: &Play) -> Result<Ending, Error> {
     let (url, _demo) = source(play)?;
     let names = Names::default();
+    let keys = keys(play)?;
     if play.headless || play.no_pacing || play.frame_log.is_some() {
-        return without_window(play, options(play, url, names)?);
+        return without_window(play, options(play, url, names, keys)?);
     }
-    let shown = Desktop::open()
-        .and_then(|desktop| in_window(play, desktop, options(play, url.clone(), names.clone())?));
+    let shown = Desktop::open().and_then(|desktop| {
+        in_window(play, desktop, options(play, url.clone(), names.clone(), keys.clone())?)
+    });
     match shown {
         Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter) => {
             complain(&format!("{error} Playing without window and sound."), Exit::Ok);
-            without_window(play, options(play, url, names)?)
+            without_window(play, options(play, url, names, keys)?)
         }
         shown => shown,
     }
 }
 
 /// What the driver needs, except for who is told of changes.
-fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error> {
+fn options(play: &Play, url: Url, names: Names, keys: keys::Config) -> Result<driver::Options, Error> {
     let log = match &play.events {
         None => Log::new(None),
         Some(path) => Log::new(Some(output(path)?)),
@@ -79,6 +82,7 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
     Ok(driver::Options {
         session: settings(play),
         net: inspect::network(&url, &play.network),
+        keys,
         events: log,
         journal: play.journal.as_deref().map(output).transpose()?,
         script: Script::new(&play.seek_at, &play.pause_at, &play.lock_at, play.stop_after, play.no_pacing),
@@ -92,7 +96,12 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
 fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error> {
     let frame_log =
         play.frame_log.as_deref().map(|path| frame_log(path, options.names.clone())).transpose()?;
-    let (pipeline, _) = pipeline(play, AudioOutput::Silent, FrameOutput::Headless { frame_log })?;
+    let (pipeline, _) = pipeline(
+        play,
+        Arc::clone(&options.keys.cdm),
+        AudioOutput::Silent,
+        FrameOutput::Headless { frame_log },
+    )?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
     let ending = ending(handle);
@@ -111,7 +120,7 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
     options.keep_open = true;
     options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
-    let (pipeline, frames) = pipeline(play, AudioOutput::Device, output)?;
+    let (pipeline, frames) = pipeline(play, Arc::clone(&options.keys.cdm), AudioOutput::Device, output)?;
     let handle = driver::start(options, pipeline)?;
     let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
@@ -249,11 +258,16 @@ fn settings(play: &Play) -> Config {
 }
 
 /// Starts a pipeline and gives its two ends.
-fn pipeline(play: &Play, audio: AudioOutput, output: FrameOutput) -> Result<(Pipeline, Pictures), Error> {
+fn pipeline(
+    play: &Play,
+    cdm: Arc<dyn Cdm>,
+    audio: AudioOutput,
+    output: FrameOutput,
+) -> Result<(Pipeline, Pictures), Error> {
     let options = decode::Options {
         pacing: !play.no_pacing,
         watch: play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at)),
-        cdm: cdm(play)?,
+        cdm,
         ..decode::Options::new(audio, output)
     };
     let (sender, events) = unbounded_channel();
@@ -262,16 +276,24 @@ fn pipeline(play: &Play, audio: AudioOutput, output: FrameOutput) -> Result<(Pip
     Ok((Pipeline { send: Box::new(move |command| handle.send(command)), events }, pictures))
 }
 
-/// The built-in content decryption module with the keys that the user gave.
-fn cdm(play: &Play) -> Result<Box<dyn Cdm>, Error> {
-    let mut cdm = ClearKey::new();
+/// The built-in content decryption module with the keys that the user gave, and whom to ask for others.
+fn keys(play: &Play) -> Result<keys::Config, Error> {
+    let cdm = ClearKey::new();
     for text in &play.clearkey {
         // The text holds a key and is never repeated.
         let (kid, key) =
             parse_pair(text).map_err(|error| fatal(Code::Licence, format!("--clearkey: {error}.")))?;
         cdm.give(kid, key);
     }
-    Ok(Box::new(cdm))
+    let licence_url = play.licence_url.as_deref().map(|text| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.ok_or_else(|| fatal(Code::LicenceServer, "--licence-url: give an http(s) URL."))
+    });
+    Ok(keys::Config {
+        cdm: Arc::new(cdm),
+        licence_url: licence_url.transpose()?,
+        given: !play.clearkey.is_empty(),
+    })
 }
 
 /// A frame log that calls representations as the manifest does.

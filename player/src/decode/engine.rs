@@ -72,7 +72,7 @@ pub(super) struct Parts {
     pub(super) video: VideoTrack,
     pub(super) audio: AudioTrack,
     pub(super) pacing: bool,
-    pub(super) cdm: Box<dyn Cdm>,
+    pub(super) cdm: Arc<dyn Cdm>,
 }
 
 impl Engine {

@@ -5,7 +5,7 @@
 use super::audio::{self, AudioTrack};
 use super::registry::{self, Missing};
 use super::video_track::VideoTrack;
-use crate::media::decrypt;
+use crate::media::decrypt::{self, Decryptor};
 use crate::media::demux::{Demuxed, Demuxer};
 use crate::media::queue;
 use crate::media::sample::Sample;
@@ -17,6 +17,7 @@ use abr::protocol::AppendFailure;
 use abr::time::MediaTime;
 use bytes::Bytes;
 use drm_stub::cdm::Cdm;
+use drm_stub::error::CdmError;
 use std::sync::Arc;
 
 /// Appends that may wait at a time; a driver that orders more does not wait for answers.
@@ -36,7 +37,7 @@ pub(super) struct Intake {
     mapper: TimeMapper,
     waiting: Vec<Waiting>,
     sound_alone: bool,
-    cdm: Box<dyn Cdm>,
+    decryptor: Decryptor,
 }
 
 struct Waiting {
@@ -62,13 +63,13 @@ enum Outcome {
 
 impl Intake {
     /// Decrypts with the keys of `cdm`.
-    pub(super) fn new(cdm: Box<dyn Cdm>) -> Self {
+    pub(super) fn new(cdm: Arc<dyn Cdm>) -> Self {
         Self {
             demuxer: Demuxer::new(),
             mapper: TimeMapper::new(),
             waiting: Vec::new(),
             sound_alone: false,
-            cdm,
+            decryptor: Decryptor::new(cdm),
         }
     }
 
@@ -85,7 +86,7 @@ impl Intake {
 
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
-        let demuxed = self.demuxer.demux(&append);
+        let demuxed = self.read(&mut append);
         if let Ok(demuxed) = &demuxed
             && append.track == ContentType::Video
         {
@@ -98,14 +99,11 @@ impl Intake {
                 let detail = "too many segments wait for their place on the timeline".to_owned();
                 Outcome::Failed(AppendFailure { malformed: false, code: None, detail })
             }
-            Ok(mut demuxed) => match self.decrypt(&mut demuxed) {
-                Ok(()) => self.go_on(
-                    Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
-                    tracks,
-                ),
-                Err(failure) => Outcome::Failed(failure),
-            },
-            Err(error) => Outcome::Failed(error.into()),
+            Ok(demuxed) => self.go_on(
+                Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
+                tracks,
+            ),
+            Err(failure) => Outcome::Failed(failure),
         };
         let mut answers = Vec::new();
         self.answer(&append, outcome, &mut answers);
@@ -115,15 +113,12 @@ impl Intake {
         answers
     }
 
-    /// Makes encrypted samples clear.
-    fn decrypt(&self, demuxed: &mut Demuxed) -> Result<(), AppendFailure> {
-        let clear = decrypt::decrypt(&mut demuxed.video, &*self.cdm)
-            .and_then(|()| decrypt::decrypt(&mut demuxed.audio, &*self.cdm));
-        clear.map_err(|error| AppendFailure {
-            malformed: false,
-            code: Code::try_from(error.number()).ok(),
-            detail: error.to_string(),
-        })
+    /// Clear samples out of the bytes of an append.
+    fn read(&mut self, append: &mut Append) -> Result<Demuxed, AppendFailure> {
+        decrypt::unseal(append).map_err(locked)?;
+        let mut demuxed = self.demuxer.demux(append)?;
+        self.decryptor.decrypt(&mut demuxed, append.cipher.as_ref()).map_err(locked)?;
+        Ok(demuxed)
     }
 
     /// Tries again what waits; the answers.
@@ -177,6 +172,12 @@ impl Intake {
             What::Room(mapped) => queue_up(append, mapped, queued, tracks),
         }
     }
+}
+
+/// What cannot be decrypted.
+fn locked(error: CdmError) -> AppendFailure {
+    let code = Code::try_from(error.number()).ok();
+    AppendFailure { malformed: false, code, detail: error.to_string() }
 }
 
 fn queue_up(

@@ -15,6 +15,7 @@ mod frames;
 mod headless;
 mod intake;
 mod message;
+mod noise;
 mod picture;
 mod registry;
 mod teardown;
@@ -55,7 +56,7 @@ pub struct Options {
     /// Sees every frame that is to be shown.
     pub watch: Option<Watch>,
     /// Decrypts what is encrypted.
-    pub cdm: Box<dyn Cdm>,
+    pub cdm: Arc<dyn Cdm>,
 }
 
 impl Options {
@@ -68,7 +69,7 @@ impl Options {
             video_bytes: 160 << 20,
             audio_bytes: 32 << 20,
             watch: None,
-            cdm: Box::new(ClearKey::new()),
+            cdm: Arc::new(ClearKey::new()),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod fetches;
 mod journal;
+mod locks;
 mod report;
 mod script;
 
@@ -14,6 +15,7 @@ pub(crate) use fetches::inclusive;
 pub use script::Script;
 
 use crate::events::{Log, Summary};
+use crate::keys;
 use crate::manifest;
 use crate::net;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
@@ -24,7 +26,7 @@ use abr::presentation::{ContentType, Presentation};
 use abr::protocol::{Command, Input, Output};
 use abr::session::{Config, Session};
 use abr::time::{MediaTime, Timestamp};
-use fetches::Fetches;
+use fetches::{Delivery, Fetches};
 use journal::JournalWriter;
 use report::Reporter;
 use std::io::Write;
@@ -47,6 +49,8 @@ pub struct Options {
     pub session: Config,
     /// Of the network.
     pub net: net::Config,
+    /// Where keys come from; decrypts in the pipeline as well.
+    pub keys: keys::Config,
     /// Where events go.
     pub events: Log,
     /// Where the journal goes.
@@ -195,6 +199,8 @@ struct Driver {
     keep_open: bool,
     outcome: &'static str,
     over: bool,
+    /// Appends that wait for keys, in order.
+    locked: Vec<Output>,
 }
 
 impl Driver {
@@ -210,7 +216,7 @@ impl Driver {
         Self {
             session: Session::new(options.session),
             origin: Instant::now(),
-            fetches: Fetches::new(options.url, options.net, net_tx),
+            fetches: Fetches::new(options.url, options.net, options.keys, net_tx),
             net_events,
             pipeline,
             user,
@@ -223,6 +229,7 @@ impl Driver {
             keep_open: options.keep_open,
             outcome: "stopped",
             over: false,
+            locked: Vec::new(),
         }
     }
 
@@ -255,6 +262,8 @@ impl Driver {
         while let Some(command) = self.script.due(self.reporter.script_time()) {
             self.user_command(command);
         }
+        self.fetches.locks.tick(self.origin.elapsed());
+        self.key_news();
         let wake = loop {
             let order = self.session.poll();
             self.journal.output(self.now(), &order);
@@ -262,6 +271,7 @@ impl Driver {
                 Output::Wait(wake) => break wake,
                 order => self.carry_out(order),
             }
+            self.key_news();
         };
         self.reporter.tick(&self.session, self.now(), &mut self.log);
         if self.reporter.publish(&self.publish) {
@@ -282,7 +292,14 @@ impl Driver {
             }
             Output::Cancel(id) => self.fetches.cancel(id),
             Output::Append { id, track, representation, segment } => {
-                let Some(bytes) = self.fetches.take(id, representation, &segment) else { return };
+                let bytes = match self.fetches.take(id, representation, &segment) {
+                    Some(Delivery::Ready(bytes)) => bytes,
+                    Some(Delivery::Waits) => return self.locked.push(order),
+                    Some(Delivery::Refused(failure)) => {
+                        return self.tell(Input::AppendFailed { id, failure });
+                    }
+                    None => return,
+                };
                 let presentation = self.session.presentation();
                 let codecs =
                     presentation.and_then(|p| p.representation(representation)).map(|r| r.codecs.clone());
@@ -298,17 +315,21 @@ impl Driver {
                     timing: bytes.timing,
                     init: bytes.init,
                     data: bytes.data,
+                    cipher: bytes.cipher,
                 };
                 self.command(PipelineCommand::Append(Box::new(append)));
             }
             Output::Discard(id) => self.fetches.discard(id),
+            Output::LicenceFailed { id, failure } => self.fetches.locks.given_up(id, &failure),
             Output::Flush { track, from } => {
+                self.forget_locked(Some(track));
                 self.reporter.flushed(track, from);
                 self.command(PipelineCommand::Flush { track, from });
             }
             Output::EndOfTrack(track) => self.command(PipelineCommand::EndOfTrack(track)),
             Output::Seek { to, buffered } => {
                 if !buffered {
+                    self.forget_locked(None);
                     self.reporter.flushed(ContentType::Video, MediaTime::MIN);
                 }
                 self.command(PipelineCommand::Seek { to, buffered });
@@ -321,6 +342,39 @@ impl Driver {
                 }
             }
             Output::Wait(_) => {}
+        }
+    }
+
+    /// Tells the session what has become of keys, and goes on with what waited for them.
+    fn key_news(&mut self) {
+        loop {
+            let facts = self.fetches.locks.facts();
+            if facts.is_empty() {
+                return;
+            }
+            for fact in facts {
+                self.tell(fact);
+            }
+            self.unlock();
+        }
+    }
+
+    /// Tries again to hand over the appends that wait for keys.
+    fn unlock(&mut self) {
+        for order in std::mem::take(&mut self.locked) {
+            self.carry_out(order);
+        }
+    }
+
+    /// Forgets the appends of a track, or all, that wait for keys: a seek or flush has overtaken them.
+    fn forget_locked(&mut self, of: Option<ContentType>) {
+        for order in std::mem::take(&mut self.locked) {
+            match order {
+                Output::Append { id, track, .. } if of.is_none_or(|of| of == track) => {
+                    self.fetches.discard(id)
+                }
+                order => self.locked.push(order),
+            }
         }
     }
 
@@ -372,6 +426,7 @@ impl Driver {
         let position = self.session.position(self.now());
         let config = Config { start_at: position, ..self.session.config().clone() };
         self.fetches.reset();
+        self.locked.clear();
         self.command(PipelineCommand::Seek { to: position, buffered: false });
         self.outcome = "stopped";
         self.reporter.retry();
@@ -393,7 +448,7 @@ impl Driver {
                 self.tell(Input::Appended { id, start, end });
             }
             PipelineEvent::AppendFailed { id, failure } => {
-                self.fetches.appended(id);
+                let failure = self.fetches.append_failed(id, failure);
                 self.tell(Input::AppendFailed { id, failure });
             }
             PipelineEvent::Playback { position, running, presented, dropped, .. } => {
@@ -414,6 +469,7 @@ impl Driver {
             }
             self.tell(fact);
         }
+        self.unlock();
     }
 
     async fn stop(mut self) -> Summary {

@@ -11,7 +11,9 @@ pub mod iso8601;
 pub mod hls;
 mod policy;
 
-pub use address::{Address, Addresses, ByteRange, Protection, Protocol};
+pub use address::{
+    Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption,
+};
 pub use error::{ManifestError, Place};
 
 use abr::presentation::Presentation;

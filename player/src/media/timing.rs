@@ -306,6 +306,7 @@ mod tests {
             timing,
             init: None,
             data: Bytes::new(),
+            cipher: None,
         }
     }
 

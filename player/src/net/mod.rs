@@ -119,6 +119,18 @@ pub struct Request {
     pub limit_bytes: u64,
     /// What is expected.
     pub kind: BodyKind,
+    /// What to send along with `POST`; `None` for `GET`. Redirects are then followed within the origin that
+    /// was asked, and only those that keep method and body (307, 308).
+    pub post: Option<Post>,
+}
+
+/// What a request brings along: the question for a licence server.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The body.
+    pub body: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
 }
 
 /// How a request goes on. Each request ends with exactly one event that is not `Progress`.

@@ -84,6 +84,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::Abandon => "a download would have come too late",
         Reason::Failure => "another rendition failed",
         Reason::Period => "a new part of the title",
+        Reason::Keys => "no key for anything better",
     }
 }
 

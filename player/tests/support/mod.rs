@@ -203,6 +203,7 @@ impl Player {
             },
             init: title.init(),
             data: title.segment(number).unwrap(),
+            cipher: None,
         })));
     }
 
