@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod inspect;
 pub mod net;
 pub mod media;
+pub mod text;
 #[cfg(feature = "media")]
 pub mod decode;
 #[cfg(feature = "media")]
