@@ -10,7 +10,7 @@ use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resourc
 use crate::retry::{self, Class};
 use crate::segments::Segment;
 use crate::time::{MediaTime, Timestamp};
-use crate::track::{Cursor, Fetching, Loaded, Lookup, Trouble, lookup, period_end};
+use crate::track::{Cursor, Fetching, Loaded, Lookup, Track, Trouble, lookup, period_end};
 use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
@@ -133,14 +133,19 @@ impl Session {
     /// track; arranges to be woken otherwise.
     fn has_room(&mut self, place: usize) -> bool {
         let track = &self.tracks[place];
+        // Subtitles must not delay the first picture.
+        let begun = |t: &Track| t.dropped || t.complete || !t.paces() || t.buffer.end().is_some();
+        if !track.paces() && !self.tracks.iter().all(begun) {
+            return false;
+        }
         let Some((key, segment)) = self.peek(place) else { return true };
         // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
         if track.loaded.is_empty() && track.buffer.ends_in_hole() {
             return true;
         }
         let length = segment.duration();
-        let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
-        if let Some(other) = other {
+        let other = |t: &&Track| t.kind != track.kind && t.paces() && !t.dropped && !t.complete;
+        if let Some(other) = self.tracks.iter().filter(|_| track.paces()).find(other) {
             let lead = match track.kind {
                 ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
                 _ => Duration::ZERO,
@@ -235,7 +240,9 @@ impl Session {
         track.forced = None;
         track.awaited = None;
         track.since_start = track.since_start.saturating_add(1);
-        let priority = if buffer_ms < 2_000 {
+        let priority = if kind == ContentType::Text {
+            3
+        } else if buffer_ms < 2_000 {
             1
         } else if buffer_ms < 10_000 {
             2
@@ -306,7 +313,7 @@ impl Session {
         let kind = track.kind;
         // A period without sound may be meant so; one without pictures, or without anything, is a loss.
         let bare = presentation.periods.get(period as usize).is_none_or(|p| p.adaptation_sets.is_empty());
-        let lost = empty && (kind == ContentType::Video || bare);
+        let lost = empty && (kind == ContentType::Video || bare && kind != ContentType::Text);
         let track = &mut self.tracks[place];
         if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
             track.buffer.push(Entry { start: from, end, content: None });
@@ -537,9 +544,10 @@ impl Session {
         let (code, detail) =
             failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;
-        let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
-        if kind == ContentType::Audio && others {
-            let message = format!("playing without sound: {detail}");
+        let others = self.tracks.iter().any(|track| track.kind != kind && track.paces() && !track.dropped);
+        if kind == ContentType::Text || kind == ContentType::Audio && others {
+            let what = if kind == ContentType::Text { "subtitles" } else { "sound" };
+            let message = format!("playing without {what}: {detail}");
             self.report(Event::Error(Error::new(Severity::Warning, code, message)));
             self.close_track(place);
         } else {

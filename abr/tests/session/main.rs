@@ -5,3 +5,4 @@ mod hostile;
 mod periods;
 mod playback;
 mod support;
+mod text;
