@@ -4,9 +4,10 @@ use crate::harness::Case;
 
 /// One exclusion.
 pub(crate) struct Row {
-    /// `dash` or `hls`.
+    /// `dash`, `hls` or `subtitles`.
     area: &'static str,
-    /// A tag of the case, or `kind:`, `fn:` or `peer_error:` with that member's value.
+    /// A tag of the case, a feature found in it, or `format:`, `kind:`, `fn:` or `peer_error:` with that
+    /// member's value.
     pub(crate) feature: &'static str,
     /// What every difference of the case must be about for the row to cover it; empty for the whole case.
     about: &'static str,
@@ -68,6 +69,51 @@ const ROWS: &[Row] = &[
     ),
     row("hls", "EXTINF", "title", "a title that is not there is no title; one peer says \"undefined\""),
     row("hls", "EXTINF", "not #EXTM3U", "text before the header is refused"),
+    row("subtitles", "format:ttml", "", "TTML and IMSC are not read yet"),
+    row("subtitles", "format:subrip", "", "SubRip has no place in DASH and HLS"),
+    row("subtitles", "format:srt", "", "SubRip has no place in DASH and HLS"),
+    row("subtitles", "format:ssa", "", "SubStation Alpha has no place in DASH and HLS"),
+    row("subtitles", "format:scc", "", "closed captions are not read yet"),
+    row("subtitles", "format:cea-608", "", "closed captions are not read yet"),
+    row("subtitles", "format:cea-608/708", "", "closed captions are not read yet"),
+    row(
+        "subtitles",
+        "old regions",
+        "region",
+        "regions stand in blocks of their own since 2015; one peer reads the header",
+    ),
+    row(
+        "subtitles",
+        "no timings at an arrow",
+        "cues",
+        "times by the specification only; one peer reads others as well",
+    ),
+    row(
+        "subtitles",
+        "old alignment",
+        "settings",
+        "a setting with an unknown alignment is left out as a whole, as the specification says",
+    ),
+    row(
+        "subtitles",
+        "no signature",
+        "not WebVTT",
+        "what does not begin as WebVTT is refused; one peer reads it as nothing",
+    ),
+    row("subtitles", "cue below the signature", "1 found", "a cue may follow the signature at once"),
+    row("subtitles", "drawing model", "cues", "the peer's model of what it draws, cut at every change"),
+    row(
+        "subtitles",
+        "rare character name",
+        "expected",
+        "of the 2,200 names of HTML those are known that occur in text",
+    ),
+    row(
+        "subtitles",
+        "format:webvtt-in-mp4",
+        "outside of the media data",
+        "offsets of samples are believed; one peer passes over them",
+    ),
 ];
 
 /// The row that covers `case`, whose differences are `wrong`, if one does.

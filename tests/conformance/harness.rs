@@ -34,8 +34,8 @@ impl Case {
     pub(crate) fn features(&self) -> Vec<String> {
         let tags = self.json["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
         let tags = tags.iter().filter_map(Value::as_str).map(str::to_owned);
-        let named = ["kind", "fn", "peer_error"].map(|name| format!("{name}:{}", self.text(name)));
-        tags.chain(named).collect()
+        let named = ["kind", "fn", "peer_error", "format"].map(|name| format!("{name}:{}", self.text(name)));
+        tags.chain(named).chain(crate::subtitles::features(self)).collect()
     }
 }
 

@@ -573,7 +573,8 @@ impl Session {
         }
     }
 
-    pub(super) fn period_now(&self) -> u32 {
+    /// The period at the position, as a place in the presentation's periods.
+    pub fn period_now(&self) -> u32 {
         let position = self.position(self.now);
         self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
     }

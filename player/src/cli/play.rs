@@ -11,7 +11,10 @@ use crate::frame::{Frame, FrameSource};
 use crate::process::ProcessClock;
 use crate::render::image::RgbaImage;
 use crate::status::Status;
+use crate::text::language;
+use crate::text::queue::CueQueue;
 use crate::ui::action::UiCommand;
+use crate::ui::captions::CaptionStyle;
 use crate::ui::desktop::{Desktop, Handles, WindowOptions};
 use abr::controller;
 use abr::error::{Code, Error, Severity};
@@ -83,6 +86,7 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
         notify: Box::new(|| {}),
         keep_open: false,
         names,
+        cues: CueQueue::default(),
         url,
     })
 }
@@ -90,7 +94,8 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
 fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error> {
     let frame_log =
         play.frame_log.as_deref().map(|path| frame_log(path, options.names.clone())).transpose()?;
-    let (pipeline, _) = pipeline(play, AudioOutput::Silent, FrameOutput::Headless { frame_log })?;
+    let (pipeline, _) =
+        pipeline(play, AudioOutput::Silent, FrameOutput::Headless { frame_log }, options.cues.clone())?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
     let ending = ending(handle);
@@ -103,19 +108,22 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
         title: driver::title(&options.url),
         fullscreen: play.fullscreen,
         close_at_end: true,
+        captions: CaptionStyle { size: f32::from(play.text_size) / 100.0, edge: play.text_edge },
         ..WindowOptions::default()
     };
     let (frame_wake, status_wake) = (desktop.wake_handle(), desktop.wake_handle());
     options.keep_open = true;
+    let cues = options.cues.clone();
     options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
-    let (pipeline, frames) = pipeline(play, AudioOutput::Device, output)?;
+    let (pipeline, frames) = pipeline(play, AudioOutput::Device, output, options.cues.clone())?;
     let handle = driver::start(options, pipeline)?;
     let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
         commands: Box::new(move |command| forward(&commands, command)),
         status: Box::new(move || status.borrow().clone()),
         frames: Arc::new(frames),
+        cues,
         finished: Box::new(move || finished(&over)),
     };
     let shown = desktop.run(window, handles);
@@ -231,17 +239,32 @@ fn settings(play: &Play) -> Config {
         min_height: play.min_height,
         max_height: play.max_height,
         audio_language: play.audio.clone(),
+        text: play.text != "off",
+        text_languages: text_languages(&play.text),
         seed: u64::from(std::process::id()),
         ..Config::default()
     }
 }
 
+/// The languages of subtitles: the one asked for, then those of the system.
+fn text_languages(asked: &str) -> Vec<String> {
+    let system = language::of_system(|name| std::env::var(name).ok());
+    let asked = (!matches!(asked, "on" | "off")).then(|| asked.to_owned());
+    asked.into_iter().chain(system).collect()
+}
+
 /// Starts a pipeline and gives its two ends.
-fn pipeline(play: &Play, audio: AudioOutput, output: FrameOutput) -> Result<(Pipeline, Pictures), Error> {
+fn pipeline(
+    play: &Play,
+    audio: AudioOutput,
+    output: FrameOutput,
+    cues: CueQueue,
+) -> Result<(Pipeline, Pictures), Error> {
     let options = decode::Options {
         pacing: !play.no_pacing,
         watch: play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at)),
         cdm: cdm(play)?,
+        cues,
         ..decode::Options::new(audio, output)
     };
     let (sender, events) = unbounded_channel();

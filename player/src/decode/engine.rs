@@ -8,8 +8,10 @@ use super::message::Message;
 use super::registry;
 use super::video_track::VideoTrack;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
+use abr::protocol::BACK_BUFFER;
 use abr::time::MediaTime;
 use drm_stub::cdm::Cdm;
 use gstreamer as gst;
@@ -49,6 +51,7 @@ pub(super) struct Engine {
     audio: AudioTrack,
     pacing: bool,
     intake: Intake,
+    cues: CueQueue,
     active: Active,
     /// Whether a seek or the first append has said where playback starts.
     placed: bool,
@@ -68,6 +71,7 @@ pub(super) struct Parts {
     pub(super) audio: AudioTrack,
     pub(super) pacing: bool,
     pub(super) cdm: Box<dyn Cdm>,
+    pub(super) cues: CueQueue,
 }
 
 impl Engine {
@@ -81,7 +85,8 @@ impl Engine {
             video: parts.video,
             audio: parts.audio,
             pacing: parts.pacing,
-            intake: Intake::new(parts.cdm),
+            intake: Intake::new(parts.cdm, parts.cues.clone()),
+            cues: parts.cues,
             active: Active::default(),
             placed: false,
             ready_is_due: true,
@@ -201,7 +206,8 @@ impl Engine {
                 match track {
                     ContentType::Video => self.video.flush(from),
                     ContentType::Audio => self.audio.flush(from),
-                    ContentType::Text | ContentType::Image => {}
+                    ContentType::Text => self.cues.flush(from),
+                    ContentType::Image => {}
                 }
             }
             PipelineCommand::EndOfTrack(track) => match track {
@@ -224,7 +230,7 @@ impl Engine {
     }
 
     fn append(&mut self, append: Box<Append>) {
-        if !self.placed {
+        if !self.placed && append.track != ContentType::Text {
             self.placed = true;
             self.clock.seek(append.segment.start);
         }
@@ -244,6 +250,7 @@ impl Engine {
         let position = self.clock.position();
         self.video.evict(position);
         self.audio.evict(position);
+        self.cues.evict(position - BACK_BUFFER);
         let mut tracks =
             Tracks { video: &mut self.video, audio: &mut self.audio, audio_active: self.active.audio };
         let answers = self.intake.retry(&mut tracks);
@@ -258,7 +265,9 @@ impl Engine {
         if !buffered {
             self.intake.forget(ContentType::Video);
             self.intake.forget(ContentType::Audio);
+            self.intake.forget(ContentType::Text);
             self.intake.forget_timing();
+            self.cues.flush(MediaTime::MIN);
         }
         self.video.seek(to, buffered);
         self.audio.seek(to, buffered, &self.clock);

@@ -11,6 +11,10 @@ use crate::media::queue;
 use crate::media::sample::Sample;
 use crate::media::timing::{Mapped, Mapping, TimeMapper};
 use crate::pipeline::{Append, PipelineEvent};
+use crate::text::cue::Cue;
+use crate::text::queue::CueQueue;
+use crate::text::reader;
+use crate::text::webvtt::Document;
 use abr::error::Code;
 use abr::presentation::ContentType;
 use abr::protocol::AppendFailure;
@@ -37,6 +41,7 @@ pub(super) struct Intake {
     waiting: Vec<Waiting>,
     sound_alone: bool,
     cdm: Box<dyn Cdm>,
+    cues: CueQueue,
 }
 
 struct Waiting {
@@ -50,6 +55,8 @@ struct Waiting {
 enum What {
     /// For the mapping of its time stamps.
     Timing(Demuxed),
+    /// For the mapping that its time map refers to.
+    Words(Document),
     /// For room in a queue.
     Room(Mapped),
 }
@@ -61,14 +68,15 @@ enum Outcome {
 }
 
 impl Intake {
-    /// Decrypts with the keys of `cdm`.
-    pub(super) fn new(cdm: Box<dyn Cdm>) -> Self {
+    /// Decrypts with the keys of `cdm`; subtitles go to `cues`.
+    pub(super) fn new(cdm: Box<dyn Cdm>, cues: CueQueue) -> Self {
         Self {
             demuxer: Demuxer::new(),
             mapper: TimeMapper::new(),
             waiting: Vec::new(),
             sound_alone: false,
             cdm,
+            cues,
         }
     }
 
@@ -85,6 +93,9 @@ impl Intake {
 
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
+        if append.track == ContentType::Text && reader::is_text(&append) {
+            return self.take_words(append, tracks);
+        }
         let demuxed = self.demuxer.demux(&append);
         if let Ok(demuxed) = &demuxed
             && append.track == ContentType::Video
@@ -112,6 +123,20 @@ impl Intake {
         if append.track == ContentType::Video {
             answers.extend(self.retry(tracks));
         }
+        answers
+    }
+
+    /// Takes a segment that is a file of subtitles.
+    fn take_words(&mut self, append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
+        let outcome = match reader::read(&append) {
+            Ok(document) => {
+                let what = What::Words(document);
+                self.go_on(Waiting { append: append.clone(), what, queued: Vec::new() }, tracks)
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        let mut answers = Vec::new();
+        self.answer(&append, outcome, &mut answers);
         answers
     }
 
@@ -168,14 +193,30 @@ impl Intake {
                     if !tracks.audio_active {
                         mapped.audio.clear();
                     }
+                    if append.track == ContentType::Text {
+                        return match reader::from_samples(&mapped.text) {
+                            Ok((cues, _)) => self.show(&append, cues),
+                            Err(failure) => Outcome::Failed(failure),
+                        };
+                    }
                     match check(&mapped) {
                         Ok(()) => queue_up(append, mapped, queued, tracks),
                         Err(failure) => Outcome::Failed(failure),
                     }
                 }
             },
+            What::Words(document) => match reader::place(&append, &document, &self.mapper) {
+                Some(cues) => self.show(&append, cues),
+                None => Outcome::Waits(Waiting { append, what: What::Words(document), queued }),
+            },
             What::Room(mapped) => queue_up(append, mapped, queued, tracks),
         }
+    }
+
+    /// Queues cues. Where a segment of subtitles begins and ends is for the manifest to say.
+    fn show(&self, append: &Append, cues: Vec<Cue>) -> Outcome {
+        self.cues.insert(cues);
+        Outcome::Queued(append.segment.start, append.segment.end)
     }
 }
 

@@ -8,6 +8,7 @@ mod fetches;
 mod journal;
 mod report;
 mod script;
+mod words;
 
 #[cfg(feature = "desktop")]
 pub(crate) use fetches::inclusive;
@@ -19,6 +20,7 @@ use crate::net;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use crate::process::ProcessClock;
 use crate::status::Status;
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::{ContentType, Presentation};
 use abr::protocol::{Command, Input, Output};
@@ -57,6 +59,8 @@ pub struct Options {
     pub notify: Box<dyn Fn() + Send>,
     /// Gives names of representations to the frame log.
     pub names: Names,
+    /// The subtitles that the pipeline queues, to log what appears.
+    pub cues: CueQueue,
     /// Stay after the end or a failure until told to quit, so that a person can go back or retry.
     pub keep_open: bool,
 }
@@ -130,7 +134,8 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
         |e: std::io::Error| Error::new(Severity::Fatal, Code::Internal, format!("No driver: {e}."));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
     let (commands, user) = unbounded_channel();
-    let reporter = Reporter::new(&options.url, &options.session.controller, options.names.clone());
+    let reporter =
+        Reporter::new(&options.url, &options.session.controller, options.names.clone(), options.cues.clone());
     let (publish, status) = watch::channel(reporter.status());
     let thread = std::thread::Builder::new()
         .name("driver".into())

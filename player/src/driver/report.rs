@@ -1,9 +1,11 @@
 //! What the driver tells people and machines: event lines, the status record and the summary.
 
+use super::words::Words;
 use super::{Names, process_time, title};
 use crate::events::{Line, Log, Summary};
 use crate::pipeline::PipelineEvent;
-use crate::status::{Rendition, RequestRecord, Status};
+use crate::status::{Rendition, RequestRecord, Status, Tracks};
+use crate::text::queue::CueQueue;
 use abr::error::{Error, Severity};
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
 use abr::protocol::{Command, Event, Phase};
@@ -43,10 +45,11 @@ pub(super) struct Reporter {
     failure: Option<Error>,
     next_position: Instant,
     published: Option<(Instant, Phase)>,
+    words: Words,
 }
 
 impl Reporter {
-    pub(super) fn new(url: &Url, controller: &str, names: Names) -> Self {
+    pub(super) fn new(url: &Url, controller: &str, names: Names, cues: CueQueue) -> Self {
         let status = Status {
             title: title(url),
             protocol: "",
@@ -73,6 +76,7 @@ impl Reporter {
             notice: None,
             volume: 1.0,
             muted: false,
+            tracks: Tracks::default(),
         };
         Self {
             status,
@@ -92,6 +96,7 @@ impl Reporter {
             failure: None,
             next_position: Instant::now() + POSITION_INTERVAL,
             published: None,
+            words: Words::new(cues),
         }
     }
 
@@ -170,7 +175,9 @@ impl Reporter {
                 Line::SeekEnd { position_ms: position.as_millis(), took_ms: millis(took) }
             }
             Event::Gap { track, from, to } => {
-                self.gap += to.since(from);
+                if track != ContentType::Text {
+                    self.gap += to.since(from);
+                }
                 Line::Gap { track: track_name(track), from_ms: from.as_millis(), to_ms: to.as_millis() }
             }
             Event::Error(error) => {
@@ -200,6 +207,9 @@ impl Reporter {
     pub(super) fn pipeline(&mut self, event: &PipelineEvent, log: &mut Log) {
         match *event {
             PipelineEvent::Playback { position, running, presented, dropped, av_offset_ms } => {
+                for line in self.words.appeared(self.last_position, position) {
+                    self.line(log, &line);
+                }
                 self.moved(position, running);
                 self.status.presented = presented;
                 self.status.dropped = dropped;
@@ -298,6 +308,9 @@ impl Reporter {
             && let Some(presentation) = session.presentation()
         {
             self.status.renditions = renditions(presentation, session.current(ContentType::Video));
+        }
+        if let Some(line) = self.words.update(session, &mut self.status.tracks) {
+            self.line(log, &line);
         }
         self.status.waiting = self.waiting();
         if Instant::now() < self.next_position {

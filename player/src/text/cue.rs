@@ -21,6 +21,9 @@ pub struct Cue {
     pub payload: String,
     /// The same, read.
     pub nodes: Arc<[Node]>,
+    /// Nanoseconds to add to the time stamps in its text for their place on the timeline of
+    /// [`start`](Self::start).
+    pub offset: i64,
     /// Rules for its look, shared by the cues of a document.
     pub rules: Arc<[super::style::Rule]>,
 }

@@ -266,7 +266,8 @@ mod tests {
                     00:00.000 --> 00:01.000 position:10%\nb\n\n\
                     00:00.000 --> 00:01.000 align:end\nc\n\n\
                     00:00.000 --> 00:01.000 align:start\n\u{627}\n";
-        let boxes: Vec<_> = laid(text).iter().map(|p| (p.area.x.round(), p.area.width.round(), p.side)).collect();
+        let boxes: Vec<_> =
+            laid(text).iter().map(|p| (p.area.x.round(), p.area.width.round(), p.side)).collect();
         let expected = [
             (250.0, 300.0, Side::Left),
             (0.0, 200.0, Side::Center),

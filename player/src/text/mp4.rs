@@ -50,6 +50,7 @@ fn cue(body: &[u8], start: MediaTime, end: MediaTime, header: &Header) -> Option
         region: None,
         payload: String::new(),
         nodes: Arc::default(),
+        offset: 0,
         rules: Arc::clone(&header.rules),
     };
     for part in Boxes(body).take(limits::TEXT_CUES) {
@@ -102,16 +103,16 @@ mod tests {
     #[test]
     fn a_sample_holds_cues_with_settings() {
         let header = Header::parse(b"WEBVTT\n\nSTYLE\n::cue { color: red }");
-        let parts = [
-            boxed(b"iden", b"7"),
-            boxed(b"sttg", b"line:0 align:start"),
-            boxed(b"payl", b"<i>x</i>\n"),
-        ];
+        let parts =
+            [boxed(b"iden", b"7"), boxed(b"sttg", b"line:0 align:start"), boxed(b"payl", b"<i>x</i>\n")];
         let sample = [boxed(b"vttc", &parts.concat()), boxed(b"vtta", b"note"), boxed(b"vtte", b"")];
         let (start, end) = (MediaTime::ZERO, MediaTime::from_millis(1_000));
         let (cues, skipped) = cues(&sample.concat(), start, end, &header);
         assert_eq!((cues.len(), skipped), (1, 0));
-        assert_eq!((cues[0].id.as_str(), cues[0].settings.line, cues[0].text().as_str()), ("7", Some(0.0), "x"));
+        assert_eq!(
+            (cues[0].id.as_str(), cues[0].settings.line, cues[0].text().as_str()),
+            ("7", Some(0.0), "x")
+        );
         assert_eq!(super::super::style::runs(&cues[0])[0].style.color, [255, 0, 0, 255]);
     }
 

@@ -6,6 +6,9 @@ use crate::limits;
 use abr::time::MediaTime;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How many cues before it a cue is compared with.
+const NEIGHBOURS: usize = 64;
+
 /// Cues in the order of their start. Cheap to clone: all clones are the same queue.
 #[derive(Clone, Debug, Default)]
 pub struct CueQueue(Arc<Mutex<Vec<Arc<Cue>>>>);
@@ -22,16 +25,17 @@ impl CueQueue {
             let near = |known: &&mut Arc<Cue>| {
                 known.start <= cue.end && cue.start <= known.end && known.says_the_same(&cue)
             };
-            if let Some(known) = queue.iter_mut().rev().find(near) {
+            let later = queue.partition_point(|known| known.start <= cue.end);
+            if let Some(known) = queue[..later].iter_mut().rev().take(NEIGHBOURS).find(near) {
                 let known = Arc::make_mut(known);
                 known.start = known.start.min(cue.start);
                 known.end = known.end.max(cue.end);
+                queue.sort_by_key(|cue| cue.start);
                 continue;
             }
             let place = queue.partition_point(|known| known.start <= cue.start);
             queue.insert(place, Arc::new(cue));
         }
-        queue.sort_by_key(|cue| cue.start);
         let excess = queue.len().saturating_sub(limits::TEXT_CUES);
         queue.drain(..excess);
     }
@@ -51,6 +55,14 @@ impl CueQueue {
         let queue = self.lock();
         let started = queue.partition_point(|cue| cue.start <= time);
         queue[..started].iter().filter(|cue| cue.is_active(time)).cloned().collect()
+    }
+
+    /// What begins after `after` and not after `until`, the earliest first.
+    pub fn begun(&self, after: MediaTime, until: MediaTime) -> Vec<Arc<Cue>> {
+        let queue = self.lock();
+        let from = queue.partition_point(|cue| cue.start <= after);
+        let to = queue.partition_point(|cue| cue.start <= until);
+        queue.get(from..to).unwrap_or_default().to_vec()
     }
 
     /// When after `time` something appears or goes.

@@ -107,7 +107,10 @@ fn collect(nodes: &[Node], style: Style, cue: &Cue, from: &mut Option<MediaTime>
     for node in nodes {
         match node {
             Node::Text(text) => out.push(Run { text: text.clone(), style, from: *from }),
-            Node::Timestamp(time) => *from = Some(*time).filter(|time| *time > cue.start),
+            Node::Timestamp(time) => {
+                let time = MediaTime::from_nanos(time.as_nanos().saturating_add(cue.offset));
+                *from = Some(time).filter(|time| *time > cue.start);
+            }
             Node::Span { kind, classes, children } => {
                 let mut style = style;
                 match kind {
@@ -378,8 +381,7 @@ mod tests {
         let colors: Vec<_> = runs.iter().map(|run| (run.text.as_str(), run.style.color)).collect();
         let base = [1, 2, 3, 255];
         let yellow = [255, 255, 0, 255];
-        let expected =
-            [("a", base), ("b", yellow), ("c", yellow), ("d", [255, 238, 0, 255]), ("e", base)];
+        let expected = [("a", base), ("b", yellow), ("c", yellow), ("d", [255, 238, 0, 255]), ("e", base)];
         assert_eq!(colors, expected);
         assert!(runs.iter().all(|run| run.style.italic && run.style.background == Some([0, 0, 0, 136])));
         assert!((runs[1].style.scale - 1.5).abs() < 1e-6 && runs[1].style.bold);

@@ -2,7 +2,7 @@
 
 use super::{Document, TimestampMap, markup, settings, timestamp};
 use crate::limits;
-use crate::text::cue::{Cue, Region, Settings};
+use crate::text::cue::{Cue, Settings};
 use crate::text::style;
 use abr::time::MediaTime;
 use std::sync::Arc;
@@ -143,6 +143,7 @@ impl<'a> Reader<'a> {
             region: None,
             payload: String::new(),
             nodes: Arc::default(),
+            offset: 0,
             rules: Arc::default(),
         };
         settings::apply(rest, &self.document.regions, &mut cue);
@@ -168,6 +169,7 @@ fn timestamp_map(text: &str) -> Option<TimestampMap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::cue::Region;
 
     #[test]
     fn time_maps_are_read_in_either_order() {
@@ -181,7 +183,8 @@ mod tests {
     #[test]
     fn regions_that_repeat_an_identifier_replace_the_one_before() {
         let region = |lines: f64| Region { id: "a".into(), lines, ..Region::default() };
-        let read = read("\nREGION\nid:a\nlines:2\n\nREGION\nid:a\nlines:4\n\n00:00.000 --> 00:01.000 region:a\nx\n");
+        let read =
+            read("\nREGION\nid:a\nlines:2\n\nREGION\nid:a\nlines:4\n\n00:00.000 --> 00:01.000 region:a\nx\n");
         assert_eq!(read.cues[0].region.as_deref(), Some(&region(4.0)));
     }
 }

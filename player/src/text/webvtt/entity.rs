@@ -16,15 +16,8 @@ const LATIN: [&str; 96] = [
     "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
 ];
 /// Other names that need no semicolon.
-const SHORT: [(&str, char); 7] = [
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("AMP", '&'),
-    ("LT", '<'),
-    ("GT", '>'),
-];
+const SHORT: [(&str, char); 7] =
+    [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("AMP", '&'), ("LT", '<'), ("GT", '>')];
 /// Names that need their semicolon.
 const LONG: [(&str, char); 43] = [
     ("apos", '\''),

@@ -97,11 +97,7 @@ impl Tree {
     }
 
     fn text(&mut self, text: &str) {
-        let siblings = self.open.last_mut().map_or(&mut self.root, |(.., children)| children);
-        match siblings.last_mut() {
-            Some(Node::Text(before)) => before.push_str(text),
-            _ => siblings.push(Node::Text(text.to_owned())),
-        }
+        self.push(Node::Text(text.to_owned()));
     }
 
     fn push(&mut self, node: Node) {

@@ -53,7 +53,8 @@ fn bad_cues_are_skipped_and_counted() {
 
 #[test]
 fn deep_nesting_is_cut_off_without_recursion() {
-    let text = format!("WEBVTT\n\n00:00.000 --> 00:01.000\n{}x{}y", "<b>".repeat(50_000), "</b>".repeat(50_000));
+    let text =
+        format!("WEBVTT\n\n00:00.000 --> 00:01.000\n{}x{}y", "<b>".repeat(50_000), "</b>".repeat(50_000));
     let document = parse(text.as_bytes()).unwrap();
     assert_eq!(document.cues[0].text(), "xy");
 }

@@ -8,12 +8,11 @@ pub(super) fn take(text: &str) -> Option<(MediaTime, &str)> {
     if first.is_empty() {
         return None;
     }
-    let value = |digits: &str| digits.bytes().fold(0i64, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
-    });
-    let mut hours_first = first.len() != 2 || value(first) > 59;
+    let value = |digits: &str| {
+        digits.bytes().fold(0i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
+    };
     let (second, rest) = field(rest, ':', 2)?;
-    hours_first |= rest.starts_with(':');
+    let hours_first = first.len() != 2 || value(first) > 59 || rest.starts_with(':');
     let (hours, minutes, seconds, rest) = if hours_first {
         let (third, rest) = field(rest, ':', 2)?;
         (value(first), value(second), value(third), rest)

@@ -5,10 +5,12 @@ use super::overlay::{self, Output, Scene};
 use super::{Handles, WakeHandle, WindowOptions, keys, no_display};
 use crate::frame::{Frame, Matrix};
 use crate::render::image::RgbaImage;
+use crate::render::layout;
 use crate::render::surface::{Host, Screen, Shown};
 use crate::render::timings::Timings;
 use crate::status::Status;
 use crate::ui::action::{Action, UiCommand};
+use crate::ui::captions::Captions;
 use crate::ui::history::{self, History};
 use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
@@ -80,6 +82,12 @@ pub(super) struct App {
     view: View,
     history: History,
     output: Output,
+    /// What is laid out.
+    captions: Captions,
+    /// The size changed since then.
+    relay: bool,
+    /// Whether anything else was laid out with them.
+    overlaid: bool,
     frame: Option<Frame>,
     /// Whether `frame` has yet to be shown.
     fresh: bool,
@@ -120,6 +128,9 @@ impl App {
             view,
             history: History::default(),
             output: Output::default(),
+            captions: Captions::default(),
+            relay: true,
+            overlaid: false,
             frame: None,
             fresh: false,
             modifiers: ModifiersState::empty(),
@@ -223,6 +234,9 @@ impl App {
             }
             self.dirty |= self.finished.is_some();
         }
+        let position = self.frame.as_ref().map_or(self.status.position, |frame| frame.pts);
+        let captions = Captions::new(self.handles.cues.active(position), position);
+        self.dirty |= !captions.looks_like(&self.captions);
         let sampled = self.history.record(&self.status, now);
         let visible = self.view.is_visible(&self.status, now);
         let after = (self.status.phase, self.status.waiting.is_some(), self.status.current);
@@ -316,19 +330,44 @@ impl App {
         let Some(stage) = &mut self.stage else { return };
         self.output.timings = stage.screen.timings();
         let mut actions = Vec::new();
+        let position = self.frame.as_ref().map_or(self.status.position, |frame| frame.pts);
+        let captions = Captions::new(self.handles.cues.active(position), position);
+        let visible = self.view.is_visible(&self.status, now);
+        // What was laid out is drawn again with every frame until it changes.
+        let changed = !self.captions.looks_like(&captions) || self.relay || (self.overlaid && !visible);
         // A pending click is egui's to finish even when nothing is to be seen any more.
-        if self.view.is_visible(&self.status, now) || stage.gui.wanted().is_some() {
+        if visible || stage.gui.wanted().is_some() || (changed && !captions.is_empty()) {
+            (self.relay, self.overlaid) = (false, visible);
+            stage.gui.prepare(&captions.text());
+            let scale = stage.host.window.scale_factor() as f32;
+            let (width, height) = stage.screen.size();
+            let picture = self.frame.as_ref().map(|frame| &frame.picture).map_or(
+                layout::letterbox(width, height, (1, 1), (width, height)),
+                |picture| {
+                    layout::letterbox(picture.width, picture.height, picture.pixel_aspect, (width, height))
+                },
+            );
+            let points = |pixels: u32| pixels as f32 / scale;
+            let picture = egui::Rect::from_min_size(
+                egui::pos2(points(picture.x), points(picture.y)),
+                egui::vec2(points(picture.width), points(picture.height)),
+            );
             let scene = Scene {
                 status: &self.status,
                 view: &self.view,
                 history: &self.history,
                 output: &self.output,
+                captions: &captions,
+                caption_style: self.options.captions,
+                picture,
                 now,
             };
             stage.gui.run(&stage.host.window, |ui| actions = overlay::draw(ui, &scene));
-        } else {
+        } else if captions.is_empty() {
+            self.overlaid = false;
             stage.gui.rest();
         }
+        self.captions = captions;
         // After egui, which sets the pointer's shape.
         let hide = !self.view.controls(&self.status, now) && self.view.error().is_none();
         if hide != self.pointer_hidden {
@@ -366,6 +405,7 @@ impl App {
             Ok(stage) => {
                 self.stage = Some(stage);
                 self.describe_output();
+                self.relay = true;
                 self.dirty = true;
             }
             Err(error) => self.give_up(events, error),
@@ -449,6 +489,7 @@ impl ApplicationHandler<()> for App {
                     stage.screen.resize(size.into());
                     self.view.set_fullscreen(stage.host.window.fullscreen().is_some());
                 }
+                self.relay = true;
                 self.describe_output();
                 self.hidden = size.width == 0 || size.height == 0;
                 self.tell_size();

@@ -1,12 +1,14 @@
 //! egui on the window's own surface: input in, triangles out.
 
 use crate::render::adapter::Gpu;
+use crate::ui::fonts::Fonts;
 use std::time::{Duration, Instant};
 use winit::event::WindowEvent;
 use winit::window::Window;
 
 /// The overlay's machinery, made anew with every device.
 pub(super) struct Gui {
+    fonts: Fonts,
     context: egui::Context,
     state: egui_winit::State,
     renderer: egui_wgpu::Renderer,
@@ -20,7 +22,7 @@ pub(super) struct Gui {
 impl Gui {
     pub(super) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
         let context = egui::Context::default();
-        context.set_fonts(fonts());
+        let fonts = Fonts::new(&context);
         context.set_theme(egui::Theme::Dark);
         let state = egui_winit::State::new(
             context.clone(),
@@ -33,6 +35,7 @@ impl Gui {
         let options = egui_wgpu::RendererOptions { dithering: false, ..Default::default() };
         let renderer = egui_wgpu::Renderer::new(gpu.device(), format, options);
         Self {
+            fonts,
             context,
             state,
             renderer,
@@ -46,6 +49,11 @@ impl Gui {
     /// Passes on a pointer, touch or window event; says whether the overlay has to be drawn again.
     pub(super) fn event(&mut self, window: &Window, event: &WindowEvent) -> bool {
         self.state.on_window_event(window, event).repaint
+    }
+
+    /// Sees to it that there are fonts for `text`.
+    pub(super) fn prepare(&mut self, text: &str) {
+        self.fonts.prepare(&self.context, text);
     }
 
     /// Lays out the overlay with `draw`.
@@ -110,16 +118,6 @@ impl Gui {
             self.renderer.free_texture(&id);
         }
     }
-}
-
-/// egui's own fonts, with the monospaced one to fill in signs (arrows) that the proportional one lacks.
-fn fonts() -> egui::FontDefinitions {
-    let mut fonts = egui::FontDefinitions::default();
-    let mono = fonts.families.get(&egui::FontFamily::Monospace).cloned().unwrap_or_default();
-    let proportional = fonts.families.entry(egui::FontFamily::Proportional).or_default();
-    let missing: Vec<_> = mono.into_iter().filter(|name| !proportional.contains(name)).collect();
-    proportional.extend(missing);
-    fonts
 }
 
 impl Drop for Gui {
