@@ -20,6 +20,7 @@ pub mod render;
 pub mod status;
 pub mod demo;
 pub mod process;
+pub mod resume;
 pub mod events;
 pub mod driver;
 #[cfg(feature = "desktop")]

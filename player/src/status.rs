@@ -127,3 +127,37 @@ pub struct Status {
     /// What there is to hear and to read.
     pub tracks: Tracks,
 }
+
+impl Status {
+    /// Before anything is known.
+    pub fn empty() -> Self {
+        Self {
+            title: String::new(),
+            protocol: "",
+            phase: Phase::Starting,
+            position: MediaTime::ZERO,
+            duration: None,
+            buffered_to: MediaTime::ZERO,
+            current: None,
+            renditions: Vec::new(),
+            locked_height: None,
+            throughput_bps: None,
+            presented: 0,
+            dropped: 0,
+            switches: 0,
+            stalls: 0,
+            stalled: Duration::ZERO,
+            startup: None,
+            bytes: 0,
+            av_offset_ms: None,
+            controller: String::new(),
+            decision: None,
+            requests: Vec::new(),
+            waiting: None,
+            notice: None,
+            volume: 1.0,
+            muted: false,
+            tracks: Tracks::default(),
+        }
+    }
+}

@@ -16,3 +16,5 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
+mod text;
+mod resume;

@@ -129,6 +129,13 @@ pub struct Play {
     /// Begin at this position, in seconds.
     #[arg(long, value_name = "POS", value_parser = seconds)]
     pub start_at: Option<Duration>,
+    /// Go on where the title was left, if that was neither at its beginning nor near its end, and remember
+    /// the place from now on. The window does so by itself; --start-at comes before.
+    #[arg(long, overrides_with = "no_resume")]
+    pub resume: bool,
+    /// Begin at the start and remember nothing.
+    #[arg(long, overrides_with = "resume")]
+    pub no_resume: bool,
     /// ABR controller.
     #[arg(long, value_name = "NAME", default_value = "hybrid")]
     pub controller: String,

@@ -19,6 +19,7 @@ use crate::manifest;
 use crate::net;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use crate::process::ProcessClock;
+use crate::resume::Keeper;
 use crate::status::Status;
 use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
@@ -61,6 +62,8 @@ pub struct Options {
     pub names: Names,
     /// The subtitles that the pipeline queues, to log what appears.
     pub cues: CueQueue,
+    /// Keeps the place in the title.
+    pub resume: Option<Keeper>,
     /// Stay after the end or a failure until told to quit, so that a person can go back or retry.
     pub keep_open: bool,
 }
@@ -186,6 +189,7 @@ struct Driver {
     publish: watch::Sender<Arc<Status>>,
     notify: Box<dyn Fn() + Send>,
     keep_open: bool,
+    resume: Option<Keeper>,
     outcome: &'static str,
     over: bool,
 }
@@ -214,6 +218,7 @@ impl Driver {
             publish,
             notify: options.notify,
             keep_open: options.keep_open,
+            resume: options.resume,
             outcome: "stopped",
             over: false,
         }
@@ -257,6 +262,7 @@ impl Driver {
             }
         };
         self.reporter.tick(&self.session, self.now(), &mut self.log);
+        self.keep_place();
         if self.reporter.publish(&self.publish) {
             (self.notify)();
         }
@@ -264,6 +270,15 @@ impl Driver {
             .map_or(self.origin + Duration::from_secs(3600), |at| self.origin + at.since(Timestamp::ZERO));
         let script = self.script.next().and_then(|at| self.reporter.script_instant(at));
         session.min(self.reporter.next_tick()).min(script.unwrap_or(session))
+    }
+
+    /// Notes where playback is, unless the title is live.
+    fn keep_place(&mut self) {
+        let Some(keeper) = &mut self.resume else { return };
+        if self.session.presentation().is_some_and(|presentation| !presentation.dynamic) {
+            let (position, duration, phase) = self.reporter.place();
+            keeper.observe(position, duration, phase, std::time::Instant::now());
+        }
     }
 
     fn carry_out(&mut self, order: Output) {
@@ -417,6 +432,10 @@ impl Driver {
         let _ = tokio::time::timeout(STOP_PATIENCE, ended).await;
         self.journal.end();
         let summary = self.reporter.end(self.outcome, &mut self.log);
+        if let Some(keeper) = self.resume.take() {
+            let (position, duration, _) = self.reporter.place();
+            keeper.finish(position, duration, self.outcome == "ended");
+        }
         self.publish.send_replace(self.reporter.status());
         // Whoever is told now finds the channel closed.
         let Self { publish, notify, .. } = self;

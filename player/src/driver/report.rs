@@ -4,7 +4,7 @@ use super::words::Words;
 use super::{Names, process_time, title};
 use crate::events::{Line, Log, Summary};
 use crate::pipeline::PipelineEvent;
-use crate::status::{Rendition, RequestRecord, Status, Tracks};
+use crate::status::{Rendition, RequestRecord, Status};
 use crate::text::queue::CueQueue;
 use abr::error::{Error, Severity};
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
@@ -50,34 +50,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(url: &Url, controller: &str, names: Names, cues: CueQueue) -> Self {
-        let status = Status {
-            title: title(url),
-            protocol: "",
-            phase: Phase::Starting,
-            position: MediaTime::ZERO,
-            duration: None,
-            buffered_to: MediaTime::ZERO,
-            current: None,
-            renditions: Vec::new(),
-            locked_height: None,
-            throughput_bps: None,
-            presented: 0,
-            dropped: 0,
-            switches: 0,
-            stalls: 0,
-            stalled: Duration::ZERO,
-            startup: None,
-            bytes: 0,
-            av_offset_ms: None,
-            controller: controller.to_owned(),
-            decision: None,
-            requests: Vec::new(),
-            waiting: None,
-            notice: None,
-            volume: 1.0,
-            muted: false,
-            tracks: Tracks::default(),
-        };
+        let status = Status { title: title(url), controller: controller.to_owned(), ..Status::empty() };
         Self {
             status,
             names,
@@ -358,6 +331,11 @@ impl Reporter {
             to.send_replace(self.status());
         }
         due
+    }
+
+    /// Position, length and phase as known last.
+    pub(super) fn place(&self) -> (MediaTime, Option<Duration>, Phase) {
+        (self.status.position, self.status.duration, self.status.phase)
     }
 
     pub(super) fn status(&self) -> Arc<Status> {

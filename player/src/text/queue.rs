@@ -50,11 +50,11 @@ impl CueQueue {
         self.lock().retain(|cue| cue.end >= time);
     }
 
-    /// What is to be shown at `time`, the earliest first.
+    /// What is to be shown at `time`, the earliest first, at most [`limits::TEXT_ACTIVE`].
     pub fn active(&self, time: MediaTime) -> Vec<Arc<Cue>> {
         let queue = self.lock();
         let started = queue.partition_point(|cue| cue.start <= time);
-        queue[..started].iter().filter(|cue| cue.is_active(time)).cloned().collect()
+        queue[..started].iter().filter(|cue| cue.is_active(time)).take(limits::TEXT_ACTIVE).cloned().collect()
     }
 
     /// What begins after `after` and not after `until`, the earliest first.

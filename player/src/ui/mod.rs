@@ -10,6 +10,10 @@ pub mod captions;
 pub mod desktop;
 pub mod fonts;
 pub mod format;
+mod gui;
 pub mod history;
+mod host;
 pub mod keys;
+#[cfg(feature = "tv")]
+pub mod tv;
 pub mod view;

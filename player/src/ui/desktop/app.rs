@@ -1,17 +1,18 @@
 //! The event loop's side: when to draw, what to draw, and what to do with input.
 
-use super::gui::Gui;
 use super::overlay::{self, Output, Scene};
 use super::{Handles, WakeHandle, WindowOptions, keys, no_display};
 use crate::frame::{Frame, Matrix};
 use crate::render::image::RgbaImage;
 use crate::render::layout;
-use crate::render::surface::{Host, Screen, Shown};
+use crate::render::surface::{Screen, Shown};
 use crate::render::timings::Timings;
 use crate::status::Status;
 use crate::ui::action::{Action, UiCommand};
 use crate::ui::captions::Captions;
+use crate::ui::gui::Gui;
 use crate::ui::history::{self, History};
+use crate::ui::host::WindowHost;
 use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
 use abr::protocol::Phase;
@@ -45,31 +46,11 @@ struct Stage {
     host: WindowHost,
 }
 
-struct WindowHost {
-    window: Arc<Window>,
-    display: winit::event_loop::OwnedDisplayHandle,
-}
-
-impl Host for WindowHost {
-    fn attach(&self, instance: &wgpu::Instance) -> Result<wgpu::Surface<'static>, wgpu::CreateSurfaceError> {
-        instance.create_surface(Arc::clone(&self.window))
-    }
-
-    fn describe(&self) -> wgpu::InstanceDescriptor {
-        wgpu::InstanceDescriptor::new_with_display_handle(Box::new(self.display.clone()))
-    }
-}
-
-impl WindowHost {
-    fn size(&self) -> (u32, u32) {
-        self.window.inner_size().into()
-    }
-
-    fn stage(self) -> Result<Stage, Error> {
-        let screen = Screen::open(&self, self.size())?;
-        let gui = Gui::new(&self.window, screen.gpu(), screen.format());
-        Ok(Stage { gui, screen, host: self })
-    }
+/// Makes everything of a window's device.
+fn stage(host: WindowHost) -> Result<Stage, Error> {
+    let screen = Screen::open(&host, host.size())?;
+    let gui = Gui::new(host.window(), screen.gpu(), screen.format());
+    Ok(Stage { gui, screen, host })
 }
 
 pub(super) struct App {
@@ -118,6 +99,9 @@ impl App {
         let status = (handles.status)();
         let mut view = View::default();
         view.set_fullscreen(options.fullscreen);
+        if let Some(greeting) = options.greeting.clone() {
+            view.say(greeting, crate::ui::view::NOTICE_STAYS - crate::ui::view::TOAST_STAYS);
+        }
         Self {
             options,
             handles,
@@ -178,8 +162,7 @@ impl App {
         let attributes =
             winit::platform::x11::WindowAttributesExtX11::with_name(attributes, "sluice", "sluice");
         let window = events.create_window(attributes).map_err(|_| no_display())?;
-        let host = WindowHost { window: Arc::new(window), display: events.owned_display_handle() };
-        self.stage = Some(host.stage()?);
+        self.stage = Some(stage(WindowHost::new(window, events))?);
         self.describe_output();
         self.tell_size();
         Ok(())
@@ -282,7 +265,7 @@ impl App {
                 Effect::Send(command) => (self.handles.commands)(command),
                 Effect::Fullscreen(on) => {
                     if let Some(stage) = &self.stage {
-                        stage.host.window.set_fullscreen(on.then_some(Fullscreen::Borderless(None)));
+                        stage.host.window().set_fullscreen(on.then_some(Fullscreen::Borderless(None)));
                     }
                 }
                 Effect::Screenshot => match self.frame.clone() {
@@ -339,7 +322,7 @@ impl App {
         if visible || stage.gui.wanted().is_some() || (changed && !captions.is_empty()) {
             (self.relay, self.overlaid) = (false, visible);
             stage.gui.prepare(&captions.text());
-            let scale = stage.host.window.scale_factor() as f32;
+            let scale = stage.host.window().scale_factor() as f32;
             let (width, height) = stage.screen.size();
             let picture = self.frame.as_ref().map(|frame| &frame.picture).map_or(
                 layout::letterbox(width, height, (1, 1), (width, height)),
@@ -362,7 +345,7 @@ impl App {
                 picture,
                 now,
             };
-            stage.gui.run(&stage.host.window, |ui| actions = overlay::draw(ui, &scene));
+            stage.gui.run(stage.host.window(), |ui| actions = overlay::draw(ui, &scene));
         } else if captions.is_empty() {
             self.overlaid = false;
             stage.gui.rest();
@@ -372,7 +355,7 @@ impl App {
         let hide = !self.view.controls(&self.status, now) && self.view.error().is_none();
         if hide != self.pointer_hidden {
             self.pointer_hidden = hide;
-            stage.host.window.set_cursor_visible(!hide);
+            stage.host.window().set_cursor_visible(!hide);
         }
         let size = stage.screen.size();
         let (gui, picture) = (&mut stage.gui, self.frame.as_ref().map(|frame| &frame.picture));
@@ -401,7 +384,7 @@ impl App {
         if self.losses.len() > DEVICES {
             return self.give_up(events, Error { severity: Severity::Fatal, ..error });
         }
-        match host.stage() {
+        match stage(host) {
             Ok(stage) => {
                 self.stage = Some(stage);
                 self.describe_output();
@@ -479,7 +462,7 @@ impl ApplicationHandler<()> for App {
             && let Some(stage) = &mut self.stage
         {
             self.dirty |=
-                stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
+                stage.gui.event(stage.host.window(), &event) && self.view.is_visible(&self.status, now);
         }
         match event {
             WindowEvent::RedrawRequested => self.draw(events),
@@ -487,7 +470,7 @@ impl ApplicationHandler<()> for App {
             WindowEvent::Resized(size) => {
                 if let Some(stage) = &mut self.stage {
                     stage.screen.resize(size.into());
-                    self.view.set_fullscreen(stage.host.window.fullscreen().is_some());
+                    self.view.set_fullscreen(stage.host.window().fullscreen().is_some());
                 }
                 self.relay = true;
                 self.describe_output();
@@ -526,7 +509,7 @@ impl ApplicationHandler<()> for App {
         }
         self.dirty |= self.alarm.is_some_and(|at| at <= now) || due.is_some_and(|due| due <= now);
         if let Some(stage) = self.stage.as_ref().filter(|_| self.dirty && !self.hidden) {
-            stage.host.window.request_redraw();
+            stage.host.window().request_redraw();
         }
         self.alarm = self.next_alarm().filter(|_| !self.hidden);
         let overdue = due.map(|due| if due <= now { due + OVERDUE } else { due });

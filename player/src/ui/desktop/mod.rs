@@ -5,7 +5,6 @@
 
 mod app;
 mod controls;
-mod gui;
 mod icons;
 mod keys;
 mod menu;
@@ -41,6 +40,8 @@ pub struct WindowOptions {
     pub screenshot_folder: PathBuf,
     /// Whether to end when the title ends.
     pub close_at_end: bool,
+    /// Said at the beginning.
+    pub greeting: Option<String>,
     /// How subtitles look.
     pub captions: CaptionStyle,
 }
@@ -54,6 +55,7 @@ impl Default for WindowOptions {
             screenshot: None,
             screenshot_folder: PathBuf::from("."),
             close_at_end: false,
+            greeting: None,
             captions: CaptionStyle::default(),
         }
     }

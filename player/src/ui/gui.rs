@@ -7,7 +7,7 @@ use winit::event::WindowEvent;
 use winit::window::Window;
 
 /// The overlay's machinery, made anew with every device.
-pub(super) struct Gui {
+pub(in crate::ui) struct Gui {
     fonts: Fonts,
     context: egui::Context,
     state: egui_winit::State,
@@ -20,7 +20,7 @@ pub(super) struct Gui {
 }
 
 impl Gui {
-    pub(super) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
+    pub(in crate::ui) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
         let context = egui::Context::default();
         let fonts = Fonts::new(&context);
         context.set_theme(egui::Theme::Dark);
@@ -47,17 +47,17 @@ impl Gui {
     }
 
     /// Passes on a pointer, touch or window event; says whether the overlay has to be drawn again.
-    pub(super) fn event(&mut self, window: &Window, event: &WindowEvent) -> bool {
+    pub(in crate::ui) fn event(&mut self, window: &Window, event: &WindowEvent) -> bool {
         self.state.on_window_event(window, event).repaint
     }
 
     /// Sees to it that there are fonts for `text`.
-    pub(super) fn prepare(&mut self, text: &str) {
+    pub(in crate::ui) fn prepare(&mut self, text: &str) {
         self.fonts.prepare(&self.context, text);
     }
 
     /// Lays out the overlay with `draw`.
-    pub(super) fn run(&mut self, window: &Window, draw: impl FnMut(&mut egui::Ui)) {
+    pub(in crate::ui) fn run(&mut self, window: &Window, draw: impl FnMut(&mut egui::Ui)) {
         let input = self.state.take_egui_input(window);
         let mut output = self.context.run_ui(input, draw);
         self.state.handle_platform_output(window, std::mem::take(&mut output.platform_output));
@@ -71,19 +71,25 @@ impl Gui {
             delay.filter(|delay| *delay < Duration::from_secs(3_600)).map(|delay| Instant::now() + delay);
     }
 
+    /// Whether egui wants to run again by now.
+    #[cfg(feature = "tv")]
+    pub(in crate::ui) fn is_due(&self) -> bool {
+        self.wanted.is_some_and(|at| at <= Instant::now())
+    }
+
     /// Forgets what was laid out: nothing is to be drawn.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::ui) fn rest(&mut self) {
         self.primitives.clear();
         self.wanted = None;
     }
 
     /// When egui wants to run again without any input.
-    pub(super) fn wanted(&self) -> Option<Instant> {
+    pub(in crate::ui) fn wanted(&self) -> Option<Instant> {
         self.wanted
     }
 
     /// Draws what was laid out last.
-    pub(super) fn paint(
+    pub(in crate::ui) fn paint(
         &mut self,
         gpu: &Gpu,
         encoder: &mut wgpu::CommandEncoder,
