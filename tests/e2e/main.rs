@@ -18,3 +18,4 @@ mod presentations;
 mod nginx;
 mod text;
 mod resume;
+mod tv;

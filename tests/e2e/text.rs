@@ -52,10 +52,12 @@ fn dash() -> Site {
 fn hls(packaging: Packaging) -> Site {
     let title = Film::ladder(6).package(packaging);
     let first = title.folder.join(first_segment(&title.folder));
-    let mpegts = if packaging == Packaging::HlsTs { first_stamp(&first) } else { 0 };
+    // Two B frames put the first picture of the MP4 files two frames behind their zero.
+    let mpegts = if packaging == Packaging::HlsTs { first_stamp(&first) } else { 2 * 90_000 / 25 };
     let media = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"subs\",NAME=\"English\",LANGUAGE=\"en\",\
-        AUTOSELECT=YES,URI=\"en.m3u8\"\n#EXT-X-STREAM-INF:SUBTITLES=\"subs\",";
-    let text = manifest(&title).replace("#EXT-X-STREAM-INF:", media);
+        AUTOSELECT=YES,URI=\"en.m3u8\"\n#EXT-X-STREAM-INF:";
+    let text = manifest(&title).replacen("#EXT-X-STREAM-INF:", media, 1);
+    let text = text.replace("#EXT-X-STREAM-INF:", "#EXT-X-STREAM-INF:SUBTITLES=\"subs\",");
     let playlist: String = (0..6).map(|number| format!("#EXTINF:2,\nen-{number}.vtt\n")).collect();
     let playlist = format!("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n{playlist}#EXT-X-ENDLIST\n");
     let site = title.site().file(title.entry, text).file("en.m3u8", playlist);

@@ -24,6 +24,9 @@ use tokio::sync::mpsc::UnboundedSender;
 const REPORT: Duration = Duration::from_millis(100);
 /// How often tracks are looked after while a queue is dry or a sound device is to start.
 const SOON: Duration = Duration::from_millis(20);
+/// A running clock is looked at every [`REPORT`]; who looks again only after this was stopped meanwhile
+/// (SIGSTOP, a frozen container), and its clock was not.
+const STOPPED: Duration = Duration::from_secs(3);
 /// Most messages taken before the decoders are looked after again.
 const BATCH: usize = 32;
 
@@ -59,6 +62,8 @@ pub(super) struct Engine {
     ready_is_due: bool,
     drained_told: bool,
     reported: Instant,
+    /// When the clock was last looked at, and what it said.
+    looked: (Instant, MediaTime),
 }
 
 /// What an engine is made of.
@@ -92,6 +97,7 @@ impl Engine {
             ready_is_due: true,
             drained_told: false,
             reported: Instant::now(),
+            looked: (Instant::now(), MediaTime::ZERO),
         }
     }
 
@@ -127,13 +133,23 @@ impl Engine {
                 Err(_) => return Flow::Stop,
             },
         };
+        self.notice_stop();
         for message in message.into_iter().chain(self.mailbox.try_iter().take(BATCH).collect::<Vec<_>>()) {
             if self.handle(message) == Flow::Stop {
                 return Flow::Stop;
             }
         }
         self.look();
+        self.looked = (Instant::now(), self.clock.position());
         Flow::On
+    }
+
+    /// Goes back to where playback was when the process was stopped for a while.
+    fn notice_stop(&mut self) {
+        let (at, place) = self.looked;
+        if self.pacing && self.clock.is_running() && !self.drained_told && at.elapsed() > STOPPED {
+            self.seek(place, true);
+        }
     }
 
     /// How long nothing needs to be done unless a message comes; `None`: for ever.

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Kept free at every edge.
 const SAFE: f32 = 0.05;
+/// Width of a menu, and height of what lies below the controls, in pixels of a 1080-line screen.
+const MENU: f32 = 640.0;
+const SCRIM: f32 = 430.0;
 const BACK: Color32 = Color32::from_rgb(0x10, 0x14, 0x1A);
 const PANEL: Color32 = Color32::from_rgba_premultiplied(0x0D, 0x10, 0x14, 0xEE);
 const CARD: Color32 = Color32::from_rgb(0x22, 0x2A, 0x34);
@@ -60,8 +63,12 @@ pub(super) fn draw(ui: &mut Ui, scene: &Scene<'_>) {
     let playing = !matches!(scene.model.screen(), Screen::Shelf | Screen::Leaving);
     if playing {
         let covered = matches!(scene.model.screen(), Screen::Controls) || scene.model.hold().is_some();
-        let free = if covered { 0.26 * screen.height() } else { 0.0 };
-        captions::draw(&painter, scene.picture, free, scene.captions, scene.caption_style);
+        let free = if covered { SCRIM * pen.unit } else { 0.0 };
+        let mut picture = scene.picture;
+        if let Screen::Menu(_) = scene.model.screen() {
+            picture.max.x = picture.max.x.min(pen.safe.right() - MENU * pen.unit);
+        }
+        captions::draw(&painter, picture, free, scene.captions, scene.caption_style);
         if let Some(waiting) = scene.model.view.waiting(scene.status, scene.now) {
             pen.wait(&waiting, scene.now);
             ui.ctx().request_repaint_after(Duration::from_millis(100));
@@ -229,7 +236,7 @@ impl Pen<'_> {
 
     /// Seek bar, times and buttons; during a held seek without buttons.
     fn controls(&self, scene: &Scene<'_>, buttons: bool) {
-        self.scrim(430.0 * self.unit);
+        self.scrim(SCRIM * self.unit);
         let bar_y = self.safe.bottom() - if buttons { 150.0 } else { 60.0 } * self.unit;
         let title = scene.status.title.as_str();
         let y = bar_y - 96.0 * self.unit;
@@ -302,7 +309,7 @@ impl Pen<'_> {
     }
 
     fn menu(&self, menu: Menu, scene: &Scene<'_>) {
-        let width = 640.0 * self.unit;
+        let width = MENU * self.unit;
         let panel = Rect::from_min_max(pos2(self.safe.right() - width, self.screen.top()), self.screen.max);
         self.painter.rect_filled(panel, CornerRadius::ZERO, PANEL);
         let title = match menu {
@@ -338,7 +345,7 @@ impl Pen<'_> {
         let status = scene.status;
         let rows = statistics(status, scene.budget);
         let step = 50.0 * self.unit;
-        let size = vec2(1_150.0 * self.unit, (rows.len() as f32) * step + 200.0 * self.unit);
+        let size = vec2(1_150.0 * self.unit, (rows.len() as f32) * step + 220.0 * self.unit);
         let panel = Rect::from_min_size(self.safe.min, size);
         self.painter.rect_filled(panel, self.round(20.0), PANEL);
         let left = panel.left() + 36.0 * self.unit;
@@ -349,7 +356,7 @@ impl Pen<'_> {
             self.text(at, Align2::LEFT_CENTER, value, 28.0, TEXT, panel.right() - at.x - 30.0 * self.unit);
             y += step;
         }
-        let rect = Rect::from_min_size(pos2(left, y + 10.0 * self.unit), vec2(240.0, 84.0) * self.unit);
+        let rect = Rect::from_min_size(pos2(left, y + 24.0 * self.unit), vec2(240.0, 84.0) * self.unit);
         self.button(rect, Item::CloseStatistics, "Close");
     }
 }

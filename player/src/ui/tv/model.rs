@@ -122,7 +122,7 @@ impl Hold {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     titles: Vec<Title>,
     screen: Screen,
