@@ -198,6 +198,20 @@ fn every_screen_and_out_again() {
     assert!(status.is_some_and(|status| status.success()), "Back leads out: {status:?}");
 }
 
+/// The system's request to end is obeyed at the shelf and in a title, and the place is kept.
+#[test]
+fn a_request_to_end_is_obeyed() {
+    let Some(program) = program() else { return };
+    for arguments in [&[][..], &["--open", "1"]] {
+        let sofa = Sofa::sit(&program, arguments);
+        std::thread::sleep(Duration::from_secs(1));
+        let asked = Command::new("kill").args(["-TERM", &sofa.child.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()));
+        let status = sofa.leave();
+        assert!(status.is_some_and(|status| status.success()), "{arguments:?}: {status:?}");
+    }
+}
+
 /// A stopped process goes on where it was, although its clock went on.
 #[test]
 fn a_stopped_player_keeps_its_place() {

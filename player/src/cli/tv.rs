@@ -109,6 +109,7 @@ fn run(args: Args) -> Result<(), Error> {
     if let Some(device) = &args.evdev {
         hear(device.clone(), args.keymap.as_deref(), tv.wake_handle())?;
     }
+    obey_signals(tv.wake_handle())?;
     let options = TvOptions {
         open: args.open.map(|number| number.saturating_sub(1)).filter(|place| *place < titles.len()),
         titles,
@@ -149,6 +150,17 @@ fn fetch(url: &Url) -> Result<Vec<u8>, Error> {
             Err(_) => Err(failed("the server takes too long".into())),
         }
     })
+}
+
+/// Leaves when the system asks to, also from the shelf, where no session listens.
+fn obey_signals(wake: WakeHandle) -> Result<(), Error> {
+    let failed = |error: std::io::Error| fatal(Code::Internal, format!("No signals can be heard: {error}."));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let work = move || {
+        runtime.block_on(driver::interrupted());
+        wake.quit();
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(work).map(drop).map_err(failed)
 }
 
 /// Listens to an input device on a thread of its own.

@@ -175,6 +175,12 @@ impl Interrupts {
     }
 }
 
+/// Waits until the system asks the program to end.
+#[cfg(feature = "tv")]
+pub(crate) async fn interrupted() {
+    Interrupts::listen().next().await;
+}
+
 struct Driver {
     session: Session,
     origin: Instant,

@@ -329,6 +329,7 @@ impl ApplicationHandler<Call> for App {
                 self.dirty |= !self.fresh && self.take();
             }
             Call::Key(key, press) => self.press(events, key, press),
+            Call::Quit => self.carry_out(events, vec![Effect::Quit]),
         }
     }
 

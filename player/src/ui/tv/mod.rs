@@ -57,6 +57,8 @@ pub enum Call {
     Wake,
     /// A key of a remote control.
     Key(RemoteKey, Press),
+    /// End the program.
+    Quit,
 }
 
 /// Reaches the face from any thread.
@@ -72,6 +74,11 @@ impl WakeHandle {
     /// Tells of a key; `false` when the face is gone.
     pub fn key(&self, key: RemoteKey, press: Press) -> bool {
         self.call(Call::Key(key, press))
+    }
+
+    /// Ends the program as a person would.
+    pub fn quit(&self) {
+        self.call(Call::Quit);
     }
 
     fn call(&self, call: Call) -> bool {
