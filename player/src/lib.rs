@@ -19,6 +19,7 @@ pub mod decode;
 pub mod render;
 pub mod status;
 pub mod demo;
+pub mod allocator;
 pub mod process;
 pub mod resume;
 pub mod events;

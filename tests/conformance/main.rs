@@ -29,3 +29,8 @@ fn subtitles() {
 fn hls() {
     harness::run("hls", hls::check);
 }
+
+#[test]
+fn drm() {
+    harness::run("drm", drm::check);
+}

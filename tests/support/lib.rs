@@ -7,3 +7,6 @@ pub mod shaping;
 pub mod origin;
 pub mod content;
 pub mod sluice;
+pub mod nginx;
+pub mod proxy;
+pub mod tls;

@@ -176,15 +176,24 @@ impl Pen<'_> {
 
     fn row(&self, at: Pos2, height: f32, line: &Line) {
         let pad = vec2(self.line * 0.2, 0.0);
-        let mut x = at.x;
         let box_color = (self.edge == Edge::Box).then_some([0, 0, 0, 200]);
+        // What has the same behind it has one plate, so that nothing is darkened twice.
+        let mut plates: Vec<(Rgba, Rect)> = Vec::new();
+        let mut x = at.x;
         for piece in &line.pieces {
             let rect = Rect::from_min_size(pos2(x, at.y), vec2(piece.width, height));
-            let background = piece.style.background.or(box_color).filter(|color| color[3] > 0);
-            if let Some(color) = background.filter(|_| !piece.style.hidden) {
-                self.painter.rect_filled(rect.expand2(pad), 0.0, color32(color));
-            }
             x += piece.width;
+            let background = piece.style.background.or(box_color).filter(|color| color[3] > 0);
+            let Some(color) = background.filter(|_| !piece.style.hidden) else { continue };
+            match plates.last_mut() {
+                Some((before, plate)) if *before == color && plate.right() >= rect.left() - 0.5 => {
+                    plate.max.x = rect.right();
+                }
+                _ => plates.push((color, rect)),
+            }
+        }
+        for (color, plate) in plates {
+            self.painter.rect_filled(plate.expand2(pad), 0.0, color32(color));
         }
         x = at.x;
         for piece in &line.pieces {
