@@ -2,17 +2,11 @@
 
 /// One exclusion.
 pub(crate) struct Row {
-<<<<<<< HEAD
-    /// `dash`, `hls` or `subtitles`.
-    area: &'static str,
-    /// A tag of the case, a feature found in it, or `format:`, `kind:`, `fn:` or `peer_error:` with that
-    /// member's value.
-=======
     /// The folder of the collection.
     area: &'static str,
-    /// A tag of the case, `kind:`, `fn:` or `peer_error:` with that member's value, the ending of a media file
-    /// with its dot, `elst` for one with an edit list, or several of these with `+` between them.
->>>>>>> main
+    /// A tag of the case, `kind:`, `fn:`, `peer_error:` or `format:` with that member's value, the ending of a
+    /// media file with its dot, `elst` for one with an edit list, a feature found in a file of subtitles, or
+    /// several of these with `+` between them.
     pub(crate) feature: &'static str,
     /// What every difference of the case must be about for the row to cover it; empty for the whole case.
     about: &'static str,
@@ -80,7 +74,6 @@ const ROWS: &[Row] = &[
     ),
     row("hls", "EXTINF", "title", "a title that is not there is no title; one peer says \"undefined\""),
     row("hls", "EXTINF", "not #EXTM3U", "text before the header is refused"),
-<<<<<<< HEAD
     row("subtitles", "format:ttml", "", "TTML and IMSC are not read yet"),
     row("subtitles", "format:subrip", "", "SubRip has no place in DASH and HLS"),
     row("subtitles", "format:srt", "", "SubRip has no place in DASH and HLS"),
@@ -126,7 +119,6 @@ const ROWS: &[Row] = &[
         "outside of the media data",
         "offsets of samples are believed; one peer passes over them",
     ),
-=======
     row("drm", "kind:vector", "", "helpers of another library for key systems that are not built in"),
     row("media", ".flac", "no known format", "bare FLAC files are no streaming container"),
     row("media", "ogg", "no known format", "Ogg is no streaming container"),
@@ -163,7 +155,6 @@ const ROWS: &[Row] = &[
     row("media", "elst", "video", "ffprobe rounds an edit that begins between two pictures"),
     row("media", "fmp4", "pts", "ffprobe moves time stamps by the largest negative composition offset"),
     row("media", ".aac", "first pts", "ffprobe ignores the time stamp in the tag"),
->>>>>>> main
 ];
 
 /// The row that covers a case with `features`, whose differences are `wrong`, if one does.

@@ -16,11 +16,8 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
-<<<<<<< HEAD
 mod text;
 mod resume;
 mod tv;
-=======
 mod network;
 mod webm;
->>>>>>> main

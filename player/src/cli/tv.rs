@@ -87,6 +87,7 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     crate::process::ProcessClock::get();
+    crate::allocator::set_up();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -66,12 +66,9 @@ pub(super) struct Engine {
     /// What the clock and the sound were told.
     applied: (bool, f64),
     reported: Instant,
-<<<<<<< HEAD
     /// When the clock was last looked at, and what it said.
     looked: (Instant, MediaTime),
-=======
     watchdog: Watchdog,
->>>>>>> main
 }
 
 /// What an engine is made of.
@@ -107,11 +104,8 @@ impl Engine {
             ordered: (false, 1.0),
             applied: (false, 1.0),
             reported: Instant::now(),
-<<<<<<< HEAD
             looked: (Instant::now(), MediaTime::ZERO),
-=======
             watchdog: Watchdog::new(Instant::now()),
->>>>>>> main
         }
     }
 

@@ -157,12 +157,8 @@ pub fn warm_up() {
 ///
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
-<<<<<<< HEAD
-    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm, cues } = options;
-=======
     warm_up();
-    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm } = options;
->>>>>>> main
+    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm, cues } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
         FrameOutput::Headless { frame_log } => {
