@@ -42,6 +42,19 @@ use url::Url;
 /// How long the pipeline may take to end its threads before it is left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The driver wakes up once a second at least; who waits longer than this was stopped meanwhile (SIGSTOP, a
+/// frozen container).
+const STOPPED: Duration = Duration::from_secs(3);
+
+/// What the driver waits for.
+enum News {
+    User(Option<UserCommand>),
+    Pipeline(Option<PipelineEvent>),
+    Net(net::NetEvent),
+    Interrupted,
+    Deadline,
+}
+
 /// Everything that a session needs from outside.
 pub struct Options {
     /// The manifest.
@@ -242,13 +255,26 @@ impl Driver {
             if self.over {
                 break;
             }
-            tokio::select! {
+            let turned = Instant::now();
+            let waits = Instant::now();
+            let news = tokio::select! {
                 biased;
-                command = self.user.recv() => self.user_command(command.unwrap_or(UserCommand::Quit)),
-                event = self.pipeline.events.recv() => self.pipeline_event(event),
-                Some(event) = self.net_events.recv() => self.net_event(event),
-                () = interrupts.next() => self.finish("interrupted"),
-                () = tokio::time::sleep_until(deadline) => self.tell(Input::Tick),
+                command = self.user.recv() => News::User(command),
+                event = self.pipeline.events.recv() => News::Pipeline(event),
+                Some(event) = self.net_events.recv() => News::Net(event),
+                () = interrupts.next() => News::Interrupted,
+                () = tokio::time::sleep_until(deadline) => News::Deadline,
+            };
+            if waits.elapsed() > STOPPED {
+                // For the session the time in which the process stood still did not pass.
+                self.origin += waits.elapsed();
+            }
+            match news {
+                News::User(command) => self.user_command(command.unwrap_or(UserCommand::Quit)),
+                News::Pipeline(event) => self.pipeline_event(event),
+                News::Net(event) => self.net_event(event),
+                News::Interrupted => self.finish("interrupted"),
+                News::Deadline => self.tell(Input::Tick),
             }
         }
         self.stop().await

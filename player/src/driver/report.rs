@@ -289,7 +289,8 @@ impl Reporter {
         if Instant::now() < self.next_position {
             return;
         }
-        self.next_position += POSITION_INTERVAL;
+        // What was missed while the process stood still is not made up for.
+        self.next_position = (self.next_position + POSITION_INTERVAL).max(Instant::now());
         let position = session.position(now);
         let line = Line::Position {
             position_ms: position.as_millis(),
