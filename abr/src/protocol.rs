@@ -15,7 +15,14 @@ use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::segments::{Segment, SegmentIndex};
 use crate::time::{MediaTime, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
+
+/// How often the progress of a request is told at most.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the position is told at least while the clock runs.
+pub const POSITION_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How much of what has been presented the pipeline keeps queued behind the position. Older samples are
 /// dropped by it without an order.
@@ -491,7 +498,7 @@ pub struct Decision {
     /// What decided.
     pub reason: Reason,
     /// Name of the controller.
-    pub controller: String,
+    pub controller: Cow<'static, str>,
     /// Queued media ahead of the position, in milliseconds.
     pub buffer_ms: u64,
     /// Throughput estimate in bit/s; `None` before the first transfer.

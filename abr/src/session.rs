@@ -9,9 +9,11 @@
 //! end) · `watch` (hopeless downloads, stuck playback).
 
 mod appends;
+mod attention;
 mod choice;
 mod clock;
 mod config;
+mod ladder;
 mod requests;
 mod schedule;
 mod startup;
@@ -23,14 +25,19 @@ use crate::locations::Locations;
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::protocol::{Command, Event, FetchId, Input, Output, Phase};
 use crate::retry::Backoff;
+use crate::table::Table;
 use crate::throughput::{Meter, Predictor, Prior};
 use crate::time::{MediaTime, Timestamp};
 use crate::track::Track;
+use choice::Scratch;
 use clock::Clock;
+use ladder::Ladders;
 use requests::{Job, Owner, Request};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Deref;
 use std::time::Duration;
 
+pub use attention::Attention;
 pub use config::Config;
 
 /// Why a session is over.
@@ -55,6 +62,29 @@ fn believable(mut fact: Input) -> Input {
     fact
 }
 
+/// Positions in the list of tracks, of which there is one per content type.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    all: [usize; 4],
+    count: usize,
+}
+
+impl Places {
+    fn push(&mut self, place: usize) {
+        if let Some(free) = self.all.get_mut(self.count) {
+            *free = place;
+            self.count += 1;
+        }
+    }
+}
+
+impl Deref for Places {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.all[..self.count]
+    }
+}
+
 /// One playback from start to end. See the rules in [`protocol`](crate::protocol).
 #[derive(Debug)]
 pub struct Session {
@@ -64,11 +94,22 @@ pub struct Session {
     /// Whether a fact came in since the last decision.
     undecided: bool,
     deadline: Option<Timestamp>,
+    /// The deadline without those at which only reports are looked at, and from when on reports matter for
+    /// another reason: see [`Attention`].
+    due: Option<Timestamp>,
+    alert: Timestamp,
+    /// Whether [`Decision::candidates`](crate::protocol::Decision::candidates) are reported.
+    explains: bool,
+    /// What choices need and seldom changes, of the first tracks.
+    ladders: Ladders,
+    /// Memory that is used again.
+    due_jobs: Vec<(u8, Owner)>,
+    scratch: Scratch,
     over: Option<Over>,
     presentation: Option<Presentation>,
     tracks: Vec<Track>,
-    jobs: BTreeMap<Owner, Job>,
-    requests: BTreeMap<FetchId, Request>,
+    jobs: Table<Owner, Job>,
+    requests: Table<FetchId, Request>,
     next_id: u64,
     inits: BTreeSet<(RepresentationKey, u32)>,
     /// Representations that are not to be chosen, and until when.
@@ -101,11 +142,17 @@ impl Session {
             outputs: VecDeque::new(),
             undecided: true,
             deadline: None,
+            due: None,
+            alert: Timestamp::MAX,
+            explains: true,
+            ladders: Ladders::default(),
+            due_jobs: Vec::new(),
+            scratch: Scratch::default(),
             over: None,
             presentation: None,
             tracks: Vec::new(),
-            jobs: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            jobs: Table::new(),
+            requests: Table::new(),
             next_id: 0,
             inits: BTreeSet::new(),
             excluded: BTreeMap::new(),
@@ -135,6 +182,9 @@ impl Session {
         }
         self.now = self.now.max(now);
         self.undecided = true;
+        if matches!(fact, Input::Presentation(_) | Input::Index { .. }) {
+            self.ladders = Ladders::default();
+        }
         match believable(fact) {
             Input::Tick => {}
             Input::Presentation(presentation) => self.on_presentation(*presentation),
@@ -167,8 +217,34 @@ impl Session {
         self.outputs.pop_front().unwrap_or(Output::Wait(self.deadline))
     }
 
+    /// Leaves out of the log what only people read: the value of every candidate at each decision. For
+    /// simulations that nobody watches.
+    pub fn omit_explanations(&mut self) {
+        self.explains = false;
+    }
+
+    /// The tracks that are played, without those given up.
+    fn active_places(&self) -> Places {
+        let mut places = Places::default();
+        for (place, track) in self.tracks.iter().enumerate() {
+            if !track.dropped {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// Those of them that playback waits for.
+    fn paced_places(&self) -> Places {
+        let mut places = Places::default();
+        for place in self.active_places().iter().filter(|place| self.tracks[**place].paces()) {
+            places.push(*place);
+        }
+        places
+    }
+
     fn decide(&mut self) {
-        self.deadline = None;
+        (self.deadline, self.due, self.alert) = (None, None, Timestamp::MAX);
         if self.over.is_some() {
             return;
         }
@@ -243,9 +319,23 @@ impl Session {
     }
 
     fn wake(&mut self, at: Timestamp) {
+        self.alert = self.alert.min(at - attention::WAKE_STEP);
+        let at = self.look(at);
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Wakes like [`wake`](Self::wake), but any fact before may change something as well.
+    fn wake_or_any_fact(&mut self, at: Timestamp) {
+        self.wake(at);
+        self.alert = Timestamp::ZERO;
+    }
+
+    /// Wakes for what reports may have told by then; [`attention`](Self::attention) knows when that can be.
+    fn look(&mut self, at: Timestamp) -> Timestamp {
         // A deadline in the past would make the driver spin.
-        let at = at.max(self.now + Duration::from_millis(1));
+        let at = at.max(self.now + attention::WAKE_STEP);
         self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+        at
     }
 
     fn track(&self, kind: ContentType) -> Option<&Track> {

@@ -248,6 +248,8 @@ pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor
     match (found, period_end(presentation, cursor.period)) {
         (None, _) => Lookup::End,
         (Some(segment), Some(end)) if segment.start + PERIOD_TOLERANCE >= end => Lookup::End,
+        // The last segment reaches beyond the period, and was had.
+        (Some(_), Some(end)) if !cursor.exact && cursor.time + PERIOD_TOLERANCE >= end => Lookup::End,
         (Some(segment), Some(end)) => Lookup::Segment(Segment { end: segment.end.min(end), ..segment }),
         (Some(segment), None) => Lookup::Segment(segment),
     }

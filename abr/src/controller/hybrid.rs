@@ -1,117 +1,61 @@
 //! The default rule: value iteration over the queue level with a *distribution* of the throughput.
 //!
-//! For each of the next segments and each level of the queue, the best continuation is computed backwards
-//! (Fugu's plan, Yan et al., NSDI 2020), with six quantiles of the log-normal [`Predictor`] in place of a
-//! network: `V_k(B, q′) = max_q [q − λ|q − q′| + Σ_z p_z (−μ·stall_z + V_{k+1}(B⁺_z, q))]`.
-//! Quality is `ln(R/R₀)`, `λ = 1`, `μ` is the quality of the highest rung (QoE_log).
-//!
-//! [`Predictor`]: crate::throughput::Predictor
+//! HEADER
 
-use super::{Choice, Controller, Situation};
+mod forecast;
+mod plan;
+mod tuning;
+
+pub use tuning::{Knob, Tuning};
+
+use super::{Choice, Controller, Notice, Situation};
 use crate::protocol::Reason;
+use crate::throughput::Sample;
+use forecast::{CLASSES, Chain, Forecast};
+use plan::{Plan, Prices};
 use std::time::Duration;
 
-/// Segments planned ahead.
+/// Segments whose sizes the rule looks at.
 pub const HORIZON: usize = 10;
-/// Step of the queue level, in seconds.
-const BIN: f64 = 0.5;
-/// Most levels; longer queues get coarser steps.
-const BINS: usize = 121;
-/// Quantiles of the throughput (in standard deviations) and their probabilities.
-const SCENARIOS: [(f64, f64); 6] =
-    [(-1.9, 0.06), (-1.15, 0.14), (-0.5, 0.25), (0.0, 0.20), (0.5, 0.25), (1.3, 0.10)];
-/// The scenario that a segment must survive when the queue is nearly empty.
-const CAREFUL: f64 = -1.15;
-/// Price of a change of quality.
-const LAMBDA: f64 = 1.0;
-/// Least price of a second of stalling.
-const LEAST_MU: f64 = 1.0;
 /// The present rung is kept when its value is within this share of the best.
-const TIE: f64 = 0.01;
+const TIE: f32 = 0.002;
 /// Segments after the start or a seek during which the rung rises slowly, and by how much at most.
 const RAMP: (u32, usize) = (3, 2);
+/// The chance of arriving late that is accepted when the queue is nearly empty.
+const CAREFUL: f32 = 0.2;
 
-/// See the module. Keeps its tables between choices to spare allocations.
-#[derive(Clone, Debug, Default)]
+/// See the module.
+#[derive(Clone, Debug)]
 pub struct Hybrid {
-    /// Value of each (level, last rung) after the step in work.
-    next: Vec<f64>,
-    /// The same for the step in work.
-    now: Vec<f64>,
-    quality: Vec<f64>,
+    tuning: Tuning,
+    forecast: Forecast,
+    plan: Plan,
 }
 
-/// The constants of one plan.
-struct Plan<'a> {
-    situation: &'a Situation<'a>,
-    bin: f64,
-    bins: usize,
-    most: f64,
-    mu: f64,
-    first_byte: f64,
-}
-
-impl Plan<'_> {
-    /// Expected seconds to fetch a segment in a scenario.
-    fn seconds(&self, step: usize, rung: usize, z: f64) -> f64 {
-        let bps = self.situation.network.quantile_bps(z, step as u32) as f64;
-        self.first_byte + self.situation.bits(step, rung) as f64 / bps
-    }
-
-    /// Value of fetching `rung` at `step` from queue level `level`, the quality itself excluded.
-    fn outcome(&self, step: usize, rung: usize, level: f64, seconds: &[f64; 6], next: &[f64]) -> f64 {
-        let rungs = self.situation.rungs.len();
-        let length = self.situation.seconds(step);
-        SCENARIOS.iter().zip(seconds).fold(0.0, |sum, ((_, p), d)| {
-            let stall = (d - level).max(0.0);
-            let after = ((level - d).max(0.0) + length).min(self.most);
-            let place = (after / self.bin).min((self.bins - 1) as f64);
-            let low = place as usize;
-            let high = (low + 1).min(self.bins - 1);
-            let part = place - low as f64;
-            let value = next[low * rungs + rung] * (1.0 - part) + next[high * rungs + rung] * part;
-            sum + p * (value - self.mu * stall)
-        })
+impl Default for Hybrid {
+    fn default() -> Self {
+        Self::new(Tuning::default())
     }
 }
 
 impl Hybrid {
-    fn values(&mut self, plan: &Plan<'_>, level: f64, previous: Option<usize>) -> Vec<f64> {
-        let rungs = plan.situation.rungs.len();
-        let steps = plan.situation.upcoming.len().min(HORIZON);
-        self.next.clear();
-        self.next.resize(plan.bins * rungs, 0.0);
-        self.now.clear();
-        self.now.resize(plan.bins * rungs, 0.0);
-        let quality = &self.quality;
-        for step in (1..steps).rev() {
-            let seconds: Vec<[f64; 6]> = (0..rungs)
-                .map(|rung| std::array::from_fn(|z| plan.seconds(step, rung, SCENARIOS[z].0)))
-                .collect();
-            let mut outcomes = vec![0.0; rungs];
-            for bin in 0..plan.bins {
-                let level = bin as f64 * plan.bin;
-                for (rung, outcome) in outcomes.iter_mut().enumerate() {
-                    *outcome = quality[rung] + plan.outcome(step, rung, level, &seconds[rung], &self.next);
-                }
-                for last in 0..rungs {
-                    let best = (0..rungs)
-                        .map(|rung| outcomes[rung] - LAMBDA * (quality[rung] - quality[last]).abs())
-                        .fold(f64::NEG_INFINITY, f64::max);
-                    self.now[bin * rungs + last] = best;
-                }
-            }
-            std::mem::swap(&mut self.now, &mut self.next);
-        }
-        (0..rungs)
-            .map(|rung| {
-                let seconds = std::array::from_fn(|z| plan.seconds(0, rung, SCENARIOS[z].0));
-                let change = previous.map_or(0.0, |last| (quality[rung] - quality[last]).abs());
-                let value =
-                    quality[rung] - LAMBDA * change + plan.outcome(0, rung, level, &seconds, &self.next);
-                (value * 1e4).round() / 1e4
-            })
-            .collect()
+    /// With other numbers than those that ship.
+    pub fn new(tuning: Tuning) -> Self {
+        Self { tuning, forecast: Forecast::new(&tuning), plan: Plan::default() }
+    }
+
+    /// The worth of each rung, relative to that of the highest.
+    fn weigh(&mut self, rungs: &[u64]) {
+        let rate = |rung: usize| rungs.get(rung).map_or(1.0, |rate| (*rate).max(1) as f64);
+        let (lowest, highest) = (rate(0), rate(rungs.len() - 1));
+        let span = (highest / lowest).ln();
+        let share = if span > 1e-6 { self.tuning.log_share() } else { 0.0 };
+        self.plan.worth.clear();
+        let worth = |rung: usize| {
+            let log = if share > 0.0 { (rate(rung) / lowest).ln() / span } else { 0.0 };
+            (share * log + (1.0 - share) * rate(rung) / highest) as f32
+        };
+        self.plan.worth.extend((0..rungs.len()).map(worth));
     }
 }
 
@@ -121,30 +65,30 @@ impl Controller for Hybrid {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let lowest = situation.rungs.first().copied().unwrap_or(1).max(1) as f64;
-        self.quality.clear();
-        self.quality.extend(situation.rungs.iter().map(|rate| ((*rate).max(1) as f64 / lowest).ln()));
-        let most = situation.buffer_max.as_secs_f64().max(situation.seconds(0));
-        let bin = BIN.max(most / (BINS - 1) as f64);
-        let plan = Plan {
-            situation,
-            bin,
-            bins: (most / bin).ceil() as usize + 1,
-            most,
-            mu: self.quality.last().copied().unwrap_or(0.0).max(LEAST_MU),
-            first_byte: situation.network.first_byte().as_secs_f64(),
-        };
-        let level = situation.buffer.as_millis() as f64 / 1e3;
+        if !self.forecast.has_samples()
+            && let Some(bps) = situation.network.bps()
+        {
+            self.forecast.begin(bps as f64, situation.network.sigma());
+        }
+        let tuning = self.tuning;
+        let chain = self.forecast.chain(&tuning);
+        self.weigh(situation.rungs);
         let previous = situation.previous.filter(|last| *last < situation.rungs.len());
-        let values = self.values(&plan, level, previous);
-
+        let steps = (situation.remaining.min(tuning.horizon().round() as u64) as usize).max(1);
+        let prices = Prices {
+            stall: tuning.stall() as f32,
+            change: tuning.change() as f32,
+            lasting: tuning.lasting(),
+        };
+        self.plan.solve(situation, &chain, prices, steps, previous);
+        let values = &self.plan.values;
         let mut rung = 0;
         for candidate in 1..values.len() {
             if values[candidate] >= values[rung] {
                 rung = candidate;
             }
         }
-        if let Some(last) = previous.filter(|last| values[rung] - values[*last] <= TIE * values[rung].abs()) {
+        if let Some(last) = previous.filter(|last| values[rung] - values[*last] <= TIE) {
             rung = last;
         }
         let mut reason = Reason::Controller;
@@ -152,14 +96,27 @@ impl Controller for Hybrid {
             rung = rung.min(last + RAMP.1);
         }
         if situation.buffer < (2 * situation.network.first_byte()).max(Duration::from_secs(1)) {
-            let safe = (0..=rung).rfind(|q| plan.seconds(0, *q, CAREFUL) <= level).unwrap_or(0);
+            let safe = (0..=rung).rfind(|rung| late(situation, &chain, *rung) <= CAREFUL).unwrap_or(0);
             if safe < rung {
-                rung = safe;
-                reason = Reason::Safety;
+                (rung, reason) = (safe, Reason::Safety);
             }
         }
+        let values = values.iter().map(|value| f64::from(*value)).collect();
         Choice { rung, reason, values, wait: None }
     }
+
+    fn observe(&mut self, sample: Sample) {
+        self.forecast.observe(sample, &self.tuning);
+    }
+
+    fn notice(&mut self, _notice: Notice) {}
+}
+
+/// The chance that the next segment at `rung` arrives after the queue is empty.
+fn late(situation: &Situation<'_>, chain: &Chain, rung: usize) -> f32 {
+    let left = (situation.buffer.saturating_sub(situation.network.first_byte())).as_secs_f64();
+    let bits = situation.bits(0, rung) as f64;
+    (0..CLASSES).filter(|class| bits > left * chain.bps[*class]).map(|class| chain.next[class]).sum()
 }
 
 #[cfg(test)]

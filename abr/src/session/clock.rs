@@ -90,12 +90,18 @@ impl Clock {
         if !(self.run && self.running) {
             return self.position;
         }
+        if self.rate == NORMAL {
+            return self.position + now.since(self.at);
+        }
         let elapsed = u128::from(nanos(now.since(self.at))) * u128::from(self.rate) / u128::from(NORMAL);
         self.position + Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
     /// How long until the position has moved by `span`; `None` while it stands.
     pub(super) fn time_until(&self, span: Duration) -> Option<Duration> {
+        if self.rate == NORMAL {
+            return (self.run && self.running).then_some(span);
+        }
         let scaled = u128::from(nanos(span)) * u128::from(NORMAL) / u128::from(self.rate.max(1));
         (self.run && self.running).then(|| Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX)))
     }
@@ -106,6 +112,12 @@ impl Clock {
 
     pub(super) fn is_seeking(&self) -> bool {
         self.seeking.is_some()
+    }
+
+    /// Whether it runs at the normal rate as ordered, or stands, and nothing else is wished for.
+    pub(super) fn is_plain(&self) -> bool {
+        let obeys = self.run == self.running || !self.run;
+        obeys && self.rate == NORMAL && self.seeking.is_none() && !self.nudged && !self.paused
     }
 
     fn is_paused_midway(&self) -> bool {
@@ -147,8 +159,7 @@ impl Clock {
 impl Session {
     /// Starts, holds and resumes the clock as the queues allow, and carries seeks to their end.
     pub(super) fn run_clock(&mut self) {
-        let paces = |place: &usize| self.tracks[*place].paces() && !self.tracks[*place].dropped;
-        let active: Vec<usize> = (0..self.tracks.len()).filter(paces).collect();
+        let active = self.paced_places();
         if active.is_empty() || self.clock.ended {
             return;
         }
@@ -196,6 +207,9 @@ impl Session {
         let period = period_at(presentation, position);
         let open = || active.iter().map(|place| &self.tracks[*place]).filter(|track| !track.ended);
         if self.clock.run && open().any(|track| track.set(period).is_some()) {
+            return;
+        }
+        if open().any(|track| !track.buffer.has_holes()) {
             return;
         }
         let ends: Option<Vec<MediaTime>> = open().map(|track| track.buffer.hole_end(position)).collect();

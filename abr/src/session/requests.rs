@@ -9,10 +9,14 @@ use crate::segments::SegmentIndex;
 use crate::time::Timestamp;
 use std::time::Duration;
 
+/// The rate of a running download is that of its last two seconds, as reported.
+pub(super) const RATE_WINDOW: Duration = Duration::from_secs(2);
 const FIRST_BYTE: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
 const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
-const LONGEST_TOTAL: Duration = Duration::from_secs(30);
+const LONGEST_TOTAL: Duration = Duration::from_secs(120);
+/// Longest silence that is borne, with much in the queue.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 const MANIFEST_BYTES: u64 = 16 << 20;
 const INIT_BYTES: u64 = 4 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -83,19 +87,23 @@ impl Job {
 impl Session {
     /// Makes the requests whose time has come.
     pub(super) fn make_due_requests(&mut self) {
-        let owners: Vec<Owner> = self.jobs.keys().copied().collect();
-        let mut due: Vec<(u8, Owner)> = Vec::new();
-        for owner in owners {
-            match self.jobs.get(&owner).map(|job| (job.state, job.priority)) {
-                Some((State::Due(at), priority)) if at <= self.now => due.push((priority, owner)),
-                Some((State::Due(at), _)) => self.wake(at),
-                _ => {}
+        let mut due = std::mem::take(&mut self.due_jobs);
+        let mut next: Option<Timestamp> = None;
+        for (owner, job) in self.jobs.iter() {
+            match job.state {
+                State::Due(at) if at <= self.now => due.push((job.priority, *owner)),
+                State::Due(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                State::Running(_) => {}
             }
         }
-        due.sort();
-        for (_, owner) in due {
+        if let Some(at) = next {
+            self.wake(at);
+        }
+        due.sort_unstable();
+        for (_, owner) in due.drain(..) {
             self.request(owner);
         }
+        self.due_jobs = due;
     }
 
     fn request(&mut self, owner: Owner) {
@@ -163,8 +171,17 @@ impl Session {
                 let stated = segment.size.unwrap_or(0);
                 let limit =
                     u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
-                let total = length.saturating_mul(3).clamp(SHORTEST_TOTAL, LONGEST_TOTAL);
-                (limit.min(SEGMENT_BYTES), timeouts(FIRST_BYTE, total))
+                // While there is something to play, a slow answer is better than another that starts anew.
+                let paced = self.tracks.iter().filter(|track| !track.dropped && track.paces());
+                let ahead = paced.map(|track| self.ahead(track));
+                let ahead = ahead.min().unwrap_or_default();
+                let total = length.saturating_mul(6).saturating_add(ahead);
+                let timeouts = Timeouts {
+                    first_byte: (ahead / 2).clamp(FIRST_BYTE, LONGEST_SILENCE),
+                    idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
+                    total: total.clamp(SHORTEST_TOTAL, LONGEST_TOTAL),
+                };
+                (limit.min(SEGMENT_BYTES), timeouts)
             }
         }
     }
@@ -173,7 +190,7 @@ impl Session {
         let now = self.now;
         let Some(request) = self.requests.get_mut(&id) else { return };
         if transfer.bytes > request.transfer.bytes {
-            if now.since(request.earlier.0) >= Duration::from_secs(2) {
+            if now.since(request.earlier.0) >= RATE_WINDOW {
                 request.earlier = (request.moved, request.transfer.bytes);
             }
             request.moved = now;

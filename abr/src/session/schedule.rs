@@ -49,13 +49,14 @@ impl Session {
         }
         if self.presentation.is_none() {
             let now = self.now;
-            self.jobs.entry(Owner::Presentation).or_insert_with(|| Job::new(Resource::Presentation, 0, now));
+            self.jobs.insert_new(Owner::Presentation, || Job::new(Resource::Presentation, 0, now));
             return;
         }
         // The track with less goes first.
-        let mut order: Vec<usize> = (0..self.tracks.len()).collect();
-        order.sort_by_key(|place| self.tracks[*place].loaded_end());
-        for place in order {
+        let mut order = self.active_places();
+        let count = order.count;
+        order.all[..count].sort_by_key(|place| self.tracks[*place].loaded_end());
+        for &place in order.iter() {
             self.schedule_track(place);
         }
         self.fetch_other_indexes();
@@ -98,7 +99,7 @@ impl Session {
                 Chosen::Take { key, reason, values } => (key, reason, values),
             };
             let Some(presentation) = self.presentation.as_ref() else { return };
-            match lookup(presentation, key, &self.tracks[place].cursor) {
+            match self.segment_at(presentation, place, key) {
                 Lookup::Pending => {
                     self.want_index(key, 0);
                     match self.stand_in(place, key) {
@@ -126,19 +127,23 @@ impl Session {
                 }
             }
         }
-        self.wake(self.now + Duration::from_millis(10));
+        self.wake_or_any_fact(self.now + Duration::from_millis(10));
     }
 
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other
     /// track; arranges to be woken otherwise.
     fn has_room(&mut self, place: usize) -> bool {
-        let track = &self.tracks[place];
         // Subtitles must not delay the first picture.
         let begun = |t: &Track| t.dropped || t.complete || !t.paces() || t.buffer.end().is_some();
-        if !track.paces() && !self.tracks.iter().all(begun) {
+        if !self.tracks[place].paces() && !self.tracks.iter().all(begun) {
             return false;
         }
-        let Some((key, segment)) = self.peek(place) else { return true };
+        let noted = self.noted_here(place);
+        let Some((key, segment)) = noted.or_else(|| self.peek(place)) else { return true };
+        if noted.is_none() {
+            self.note_here(place, (key, segment));
+        }
+        let track = &self.tracks[place];
         // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
         if track.loaded.is_empty() && track.buffer.ends_in_hole() {
             return true;
@@ -164,17 +169,21 @@ impl Session {
             }
             return false;
         }
-        let queued: u64 = self
-            .tracks
-            .iter()
-            .map(|t| {
-                t.loaded.iter().chain(&t.appending).fold(t.buffer.bytes_ahead(position), |s, l| s + l.bytes)
-            })
-            .fold(0, u64::saturating_add);
+        let queued = |buffered: &dyn Fn(&Track) -> u64| {
+            let coming = |t: &Track| {
+                t.loaded.iter().chain(&t.appending).fold(buffered(t), |s, l| s.saturating_add(l.bytes))
+            };
+            self.tracks.iter().map(coming).fold(0, u64::saturating_add)
+        };
         let expected = self.expected_bytes(track, key, &segment);
-        let starving = track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
-        if !starving && queued.saturating_add(expected) > self.config.buffer_bytes {
-            self.wake(self.now + BUDGET_CHECK);
+        // What is behind the position is counted only where it could matter.
+        let full = |queued: u64| queued.saturating_add(expected) > self.config.buffer_bytes;
+        let starving = || track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
+        if full(queued(&|t| t.buffer.bytes()))
+            && full(queued(&|t| t.buffer.bytes_ahead(position)))
+            && !starving()
+        {
+            self.wake_or_any_fact(self.now + BUDGET_CHECK);
             return false;
         }
         true
@@ -259,7 +268,7 @@ impl Session {
             segment,
             chosen: key,
             reason,
-            controller: self.controller.name().to_owned(),
+            controller: self.controller.name().into(),
             buffer_ms,
             throughput_bps: self.network.bps(),
             candidates: values,
@@ -269,13 +278,13 @@ impl Session {
     fn want_init(&mut self, key: RepresentationKey, init: u32) {
         if !self.inits.contains(&(key, init)) {
             let (resource, now) = (Resource::Init { representation: key, init }, self.now);
-            self.jobs.entry(Owner::Init(key, init)).or_insert_with(|| Job::new(resource, 0, now));
+            self.jobs.insert_new(Owner::Init(key, init), || Job::new(resource, 0, now));
         }
     }
 
     fn want_index(&mut self, key: RepresentationKey, priority: u8) {
         let now = self.now;
-        self.jobs.entry(Owner::Index(key)).or_insert_with(|| Job::new(Resource::Index(key), priority, now));
+        self.jobs.insert_new(Owner::Index(key), || Job::new(Resource::Index(key), priority, now));
     }
 
     /// With enough queued, fetches the indexes that a switch would need, one at a time.
@@ -290,6 +299,12 @@ impl Session {
         let is_pending = |key: &RepresentationKey| {
             presentation.representation(*key).is_some_and(|r| r.index.known().is_none())
         };
+        let some = || presentation.representations().any(|(key, _)| is_pending(&key));
+        let some = self.ladders.some_pending.unwrap_or_else(some);
+        if !some {
+            self.ladders.some_pending = Some(false);
+            return;
+        }
         let keys = self.eligible(track, track.cursor.period).keys;
         if let Some(key) = keys.into_iter().find(is_pending) {
             self.want_index(key, 4);

@@ -6,9 +6,7 @@ use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, Repr
 use crate::protocol::{Event, Output, Reason};
 use crate::segments::{SegmentIndex, SegmentRuns};
 use crate::time::{MediaTime, Timestamp};
-use crate::track::{
-    Track, Wish, continues, first_set, forced_set, matching_set, period_at, readable_set,
-};
+use crate::track::{Track, Wish, continues, first_set, forced_set, matching_set, period_at, readable_set};
 
 /// Most manifest warnings that are reported one by one.
 const WARNINGS: usize = 20;
@@ -185,7 +183,8 @@ impl Session {
     fn can_select(&mut self, kind: ContentType, set: u32) -> bool {
         let here = RepresentationKey { period: self.period_now(), adaptation_set: set, representation: 0 };
         let chosen = self.presentation.as_ref().and_then(|p| p.adaptation_set(here));
-        let can = chosen.is_some_and(|chosen| chosen.content_type == kind && !chosen.representations.is_empty());
+        let can =
+            chosen.is_some_and(|chosen| chosen.content_type == kind && !chosen.representations.is_empty());
         if !can {
             let message = format!("there is no {kind:?} set {set} to select").to_lowercase();
             self.report(Event::Error(Error::new(Severity::Warning, Code::Unsupported, message)));

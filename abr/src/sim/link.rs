@@ -4,15 +4,16 @@
 
 use crate::protocol::FetchId;
 use crate::time::{Timestamp, nanos};
+use std::sync::Arc;
 use std::time::Duration;
 
 const BIT: u128 = 1_000_000_000;
 
-/// A network over time, replayed cyclically.
+/// A network over time, replayed cyclically. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Link {
     /// End of each period within the cycle in nanoseconds, rate in bit/s, latency.
-    periods: Vec<(u64, u64, Duration)>,
+    periods: Arc<[(u64, u64, Duration)]>,
     cycle: u64,
 }
 
@@ -26,7 +27,7 @@ impl Link {
             end = end.saturating_add(nanos(length));
             kept.push((end, bps, latency));
         }
-        Self { periods: kept, cycle: end.max(1) }
+        Self { periods: kept.into(), cycle: end.max(1) }
     }
 
     /// A link that never changes.
@@ -34,20 +35,47 @@ impl Link {
         Self::new(vec![(Duration::from_secs(3600), bps, latency)])
     }
 
-    /// Rate in bit/s, latency and end of the period at `now`.
-    fn at(&self, now: Timestamp) -> (u64, Duration, Timestamp) {
+    /// The period at `now`.
+    fn at(&self, now: Timestamp) -> Stretch {
         let phase = now.as_nanos() % self.cycle;
         let place = self.periods.partition_point(|(end, ..)| *end <= phase);
         match self.periods.get(place) {
-            Some((end, bps, latency)) => (*bps, *latency, now + Duration::from_nanos(end - phase)),
-            None => (0, Duration::ZERO, Timestamp::MAX),
+            Some((end, bps, latency)) => {
+                Stretch { place, until: now + Duration::from_nanos(end - phase), bps: *bps, latency: *latency }
+            }
+            None => Stretch { place: 0, until: Timestamp::MAX, bps: 0, latency: Duration::ZERO },
         }
     }
 
-    /// Time from a request at `now` to the first byte of its answer.
-    pub fn latency(&self, now: Timestamp) -> Duration {
-        self.at(now).1
+    /// The period after one.
+    fn after(&self, stretch: Stretch) -> Stretch {
+        let (place, start) = match stretch.place + 1 {
+            next if next < self.periods.len() => (next, self.periods[stretch.place].0),
+            _ => (0, 0),
+        };
+        match self.periods.get(place) {
+            Some((end, bps, latency)) => Stretch {
+                place,
+                until: stretch.until + Duration::from_nanos(end - start),
+                bps: *bps,
+                latency: *latency,
+            },
+            None => stretch,
+        }
     }
+}
+
+/// A span during which a link does not change.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// Which period of the link.
+    place: usize,
+    /// When it ends.
+    until: Timestamp,
+    /// Bit/s.
+    bps: u64,
+    /// Time from a request to the first byte of its answer.
+    latency: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,18 +95,20 @@ struct Flow {
 pub struct Transfers {
     link: Link,
     now: Timestamp,
+    here: Stretch,
     flows: Vec<Flow>,
 }
 
 impl Transfers {
     /// No transfers yet.
     pub fn new(link: Link) -> Self {
-        Self { link, now: Timestamp::ZERO, flows: Vec::new() }
+        let here = link.at(Timestamp::ZERO);
+        Self { link, now: Timestamp::ZERO, here, flows: Vec::new() }
     }
 
     /// Starts a transfer now; its body begins after the link's latency and `delay`.
     pub fn start(&mut self, id: FetchId, bytes: u64, delay: Duration) {
-        let ready = self.now + self.link.latency(self.now) + delay;
+        let ready = self.now + self.here.latency + delay;
         let size = u128::from(bytes) * 8 * BIT;
         self.flows.push(Flow { id, ready, size, left: size, stands: false });
     }
@@ -98,14 +128,18 @@ impl Transfers {
     /// Bytes of a transfer that have arrived, and when its body could begin.
     pub fn received(&self, id: FetchId) -> Option<(u64, Timestamp)> {
         let flow = self.flows.iter().find(|flow| flow.id == id)?;
-        let bytes = (flow.size - flow.left) / (8 * BIT);
-        Some((u64::try_from(bytes).unwrap_or(u64::MAX), flow.ready))
+        let work = flow.size - flow.left;
+        let bytes = match u64::try_from(work) {
+            Ok(work) => work / (8 * BIT as u64),
+            Err(_) => u64::try_from(work / (8 * BIT)).unwrap_or(u64::MAX),
+        };
+        Some((bytes, flow.ready))
     }
 
-    /// Transfers whose body has arrived in full.
-    pub fn complete(&self) -> impl Iterator<Item = FetchId> + '_ {
-        let done = |flow: &&Flow| flow.left == 0 && flow.ready <= self.now && !flow.stands;
-        self.flows.iter().filter(done).map(|flow| flow.id)
+    /// Whether the body of a transfer has arrived in full.
+    pub fn is_complete(&self, id: FetchId) -> bool {
+        let done = |flow: &Flow| flow.left == 0 && flow.ready <= self.now && !flow.stands;
+        self.flows.iter().any(|flow| flow.id == id && done(flow))
     }
 
     /// When the next transfer is complete if nothing else happens, or an earlier time at which the link
@@ -114,37 +148,103 @@ impl Transfers {
         if self.flows.is_empty() {
             return None;
         }
-        let (bps, _, change) = self.link.at(self.now);
         let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > self.now);
         let stands = |flow: &&Flow| flow.stands && flow.left == 0;
         let active = || self.flows.iter().filter(|flow| flow.ready <= self.now && !stands(flow));
-        let share = u128::from(bps) / (active().count().max(1) as u128);
+        let share = self.here.bps / active().count().max(1) as u64;
         let least = active().map(|flow| flow.left).min();
-        let done = least.filter(|left| *left == 0 || share > 0).map(|left| {
-            let span = if left == 0 { 0 } else { left.div_ceil(share) };
-            self.now + Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
-        });
-        starts.chain(done).chain([change]).min()
+        let done =
+            least.filter(|left| *left == 0 || share > 0).map(|left| self.now + time_for(left, share));
+        starts.chain(done).chain([self.here.until]).min()
+    }
+
+    /// The end of the only transfer if no other begins, and the least rate in bit/s until then; `None` when
+    /// there are others, or it never ends.
+    pub fn end_of_only(&self) -> Option<(Timestamp, u64)> {
+        let [flow] = self.flows.as_slice() else { return None };
+        let (mut now, mut left, mut here, mut least) = (self.now.max(flow.ready), flow.left, self.here, u64::MAX);
+        // A link without any rate would be gone round for ever.
+        let mut changes = 2 * self.link.periods.len() + 2;
+        while left > 0 {
+            while here.until <= now {
+                here = self.link.after(here);
+            }
+            least = least.min(here.bps);
+            let work = u128::from(here.bps) * u128::from(here.until.as_nanos() - now.as_nanos());
+            if work >= left {
+                now = now + time_for(left, here.bps);
+                break;
+            }
+            if here.until == Timestamp::MAX {
+                return None;
+            }
+            left -= work;
+            now = here.until;
+            changes -= usize::from(here.bps == 0);
+            if changes == 0 || flow.stands {
+                return None;
+            }
+        }
+        (!flow.stands).then_some((now, least))
+    }
+
+    /// How long the body of the youngest transfer has to wait for its beginning.
+    pub fn ready_in(&self) -> Option<Duration> {
+        self.flows.last().map(|flow| flow.ready.since(self.now))
     }
 
     /// Lets time pass until `to`.
     pub fn advance(&mut self, to: Timestamp) {
-        while self.now < to {
-            let (bps, _, change) = self.link.at(self.now);
-            let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > self.now);
-            let dones = self.next().into_iter();
-            let until = starts.chain(dones).chain([change, to]).min().unwrap_or(to).max(self.now);
-            let until = if until == self.now { (self.now + Duration::from_nanos(1)).min(to) } else { until };
-            let span = u128::from(until.as_nanos() - self.now.as_nanos());
+        if let [flow] = self.flows.as_mut_slice() {
+            // Nobody to share with: no end of a transfer changes the rate of another.
+            let mut now = self.now.max(flow.ready);
+            while now < to {
+                while self.here.until <= now {
+                    self.here = self.link.after(self.here);
+                }
+                let until = self.here.until.min(to);
+                let work = u128::from(self.here.bps) * u128::from(until.as_nanos() - now.as_nanos());
+                flow.left = flow.left.saturating_sub(work);
+                now = until;
+            }
+            self.now = self.now.max(to);
+        }
+        while self.now < to && !self.flows.is_empty() {
             let now = self.now;
-            let active = self.flows.iter().filter(|flow| flow.ready <= now && flow.left > 0).count().max(1);
-            let work = u128::from(bps) / active as u128 * span;
+            let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > now);
+            let active = || self.flows.iter().filter(|flow| flow.ready <= now && flow.left > 0);
+            let share = self.here.bps / active().count().max(1) as u64;
+            let least = active().map(|flow| flow.left).min().filter(|_| share > 0);
+            let done = least.map(|left| now + time_for(left, share));
+            let until = starts.chain(done).chain([self.here.until, to]).min().unwrap_or(to);
+            let work = u128::from(share) * u128::from(until.as_nanos() - now.as_nanos());
             for flow in self.flows.iter_mut().filter(|flow| flow.ready <= now) {
                 flow.left = flow.left.saturating_sub(work);
             }
-            self.now = until;
+            self.reach(until);
+        }
+        self.reach(self.now.max(to));
+    }
+
+    /// Moves on to a time.
+    fn reach(&mut self, to: Timestamp) {
+        self.now = to;
+        while self.here.until <= to && self.here.until < Timestamp::MAX {
+            self.here = self.link.after(self.here);
         }
     }
+}
+
+/// How long so many bit-nanoseconds take at a rate in bit/s, rounded up to a nanosecond.
+fn time_for(work: u128, bps: u64) -> Duration {
+    if work == 0 {
+        return Duration::ZERO;
+    }
+    let span = match u64::try_from(work) {
+        Ok(work) => work.div_ceil(bps.max(1)),
+        Err(_) => u64::try_from(work.div_ceil(u128::from(bps.max(1)))).unwrap_or(u64::MAX),
+    };
+    Duration::from_nanos(span)
 }
 
 #[cfg(test)]
@@ -155,8 +255,8 @@ mod tests {
         let mut done = Vec::new();
         while let Some(next) = transfers.next() {
             transfers.advance(next);
-            let ids: Vec<FetchId> = transfers.complete().collect();
-            for id in ids {
+            let ids: Vec<FetchId> = transfers.flows.iter().map(|flow| flow.id).collect();
+            for id in ids.into_iter().filter(|id| transfers.is_complete(*id)).collect::<Vec<_>>() {
                 transfers.stop(id);
                 done.push((id.0, transfers.now.as_millis()));
             }

@@ -4,5 +4,6 @@ mod failures;
 mod hostile;
 mod periods;
 mod playback;
+mod quick;
 mod support;
 mod text;

@@ -62,6 +62,11 @@ impl Fetches {
         }
     }
 
+    /// Makes all requests through `client`.
+    pub(super) fn use_client(&mut self, client: net::Client) {
+        self.client = Some(client);
+    }
+
     /// Makes a request.
     ///
     /// # Errors

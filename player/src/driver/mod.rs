@@ -164,6 +164,18 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
     Ok(Handle { commands, status, thread })
 }
 
+/// Drives a session on the present runtime, by its clock, with the requests made through `client`; returns
+/// the figures at the end. For tests: with a paused clock a session takes no time and is always the same.
+pub async fn drive(options: Options, pipeline: Pipeline, client: net::Client) -> Summary {
+    // Nobody gives commands, and nobody looks.
+    let (_commands, user) = unbounded_channel();
+    let reporter = Reporter::new(&options.url, &options.session.controller, options.names.clone());
+    let (publish, _status) = watch::channel(reporter.status());
+    let mut driver = Driver::new(options, pipeline, user, reporter, publish);
+    driver.fetches.use_client(client);
+    driver.run().await
+}
+
 /// The signals that ask a program to end.
 struct Interrupts([Option<Signal>; 3]);
 
