@@ -80,9 +80,7 @@ fn mpd() -> String {
         .collect();
     let audio: String = [64, 128]
         .iter()
-        .map(|kbps| {
-            format!("<Representation id=\"a{kbps}\" bandwidth=\"{kbps}000\" codecs=\"mp4a.40.2\"/>")
-        })
+        .map(|kbps| format!("<Representation id=\"a{kbps}\" bandwidth=\"{kbps}000\" codecs=\"mp4a.40.2\"/>"))
         .collect();
     let template = "<SegmentTemplate timescale=\"1\" duration=\"4\" startNumber=\"1\" \
         initialization=\"$RepresentationID$/init\" media=\"$RepresentationID$/$Number$\"/>";
@@ -237,13 +235,9 @@ fn tell(
         }
         Input::Appended { id, start, end } => events.send(PipelineEvent::Appended { id, start, end }),
         Input::AppendFailed { id, failure } => events.send(PipelineEvent::AppendFailed { id, failure }),
-        Input::Playback { position, running, presented, dropped } => events.send(PipelineEvent::Playback {
-            position,
-            running,
-            presented,
-            dropped,
-            av_offset_ms: None,
-        }),
+        Input::Playback { position, running, presented, dropped } => {
+            events.send(PipelineEvent::Playback { position, running, presented, dropped, av_offset_ms: None })
+        }
         Input::Ready { position } => events.send(PipelineEvent::Ready { position }),
         Input::Drained => events.send(PipelineEvent::Drained),
         // The driver reads the manifest itself.
@@ -324,7 +318,9 @@ fn the_driver_plays_what_the_simulator_plays() {
     let names = ["hsdpa-3g", "fcc-sd", "fcc-hd", "ghent-4g", "pensieve-test", "pensieve-train", "puffer"];
     let files = sets(&folder).unwrap().into_iter().filter(|(set, _)| names.contains(&set.as_str()));
     for (set, files) in files {
-        for (file, controller) in files.iter().step_by(files.len() / 4).zip(["hybrid", "bola-e", "robust-mpc"].into_iter().cycle()) {
+        for (file, controller) in
+            files.iter().step_by(files.len() / 4).zip(["hybrid", "bola-e", "robust-mpc"].into_iter().cycle())
+        {
             let trace = Trace::read(file, None).unwrap();
             let config = Config { controller: controller.to_owned(), ..Config::default() };
             let link = staging::link(&trace, 80.0);

@@ -35,7 +35,8 @@ fn representation(bps: u64, height: u32, length_ms: u64) -> Representation {
     let count = (LENGTH.as_millis() as u64).div_ceil(length_ms);
     let run =
         Run { number: 1, start: 0, duration: length_ms, count, discontinuity: 0, init: Some(0), gap: false };
-    let index = SegmentRuns { timescale: 1000, offset_ticks: 0, runs: vec![run], sizes: vec![], complete: true };
+    let index =
+        SegmentRuns { timescale: 1000, offset_ticks: 0, runs: vec![run], sizes: vec![], complete: true };
     Representation {
         id: format!("{bps}"),
         bandwidth_bps: bps,
@@ -112,7 +113,8 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let steps = prop::collection::vec((200u64..15_000, prop_oneof![Just(0u64), 50..400u64, 400..9000u64]), 1..8);
+    let steps =
+        prop::collection::vec((200u64..15_000, prop_oneof![Just(0u64), 50..400u64, 400..9000u64]), 1..8);
     let config = (0..CONTROLLERS.len(), 5u64..40, prop_oneof![Just(u64::MAX), 800_000..6_000_000u64]);
     let config = config.prop_map(|(controller, ahead, buffer_bytes)| Config {
         controller: CONTROLLERS[controller].to_owned(),
@@ -156,7 +158,9 @@ impl Witness {
 
     fn fact(&mut self, presentation: &Presentation, fact: &Input) {
         let ended = match fact {
-            Input::Fetched { id, .. } | Input::FetchFailed { id, .. } | Input::FetchCancelled { id, .. } => *id,
+            Input::Fetched { id, .. } | Input::FetchFailed { id, .. } | Input::FetchCancelled { id, .. } => {
+                *id
+            }
             _ => return,
         };
         let fetch = self.open.remove(&ended).expect("an answer to an open request");
@@ -231,10 +235,10 @@ fn play(case: &Case) -> Vec<String> {
     let steps = case.steps.iter().map(|(ms, kbps)| (Duration::from_millis(*ms), kbps * 1000, latency));
     let mut session = Session::new(case.config.clone());
     let link = Link::new(steps.collect());
-    let mut world =
-        World::new(&case.presentation, case.pending_indexes, link, &mut origin, MediaTime::ZERO);
+    let mut world = World::new(&case.presentation, case.pending_indexes, link, &mut origin, MediaTime::ZERO);
     // In the end the user lets it play.
-    let ends = [Command::LockHeight(None), Command::Rate(1.0), Command::Play].map(|command| (61_000, command));
+    let ends =
+        [Command::LockHeight(None), Command::Rate(1.0), Command::Play].map(|command| (61_000, command));
     let mut script = case.script.iter().copied().chain(ends).peekable();
     let mut witness = Witness::default();
     let until = reasonable_end(&case.presentation);

@@ -223,6 +223,24 @@ pub struct Summary {
     pub outcome: &'static str,
     /// Code of the error that ended it.
     pub error: Option<u16>,
+    /// What showing the pictures in a window cost; only in what `--json` prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowCost>,
+}
+
+/// Mean cost of a frame between the decoder and the screen, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WindowCost {
+    /// Frames that were drawn.
+    pub frames: u64,
+    /// Copying planes to the device, or converting them where the CPU draws.
+    pub upload_ms: f64,
+    /// Recording and submitting, or copying converted pixels to the window's texture.
+    pub draw_ms: f64,
+    /// Handing over to the screen.
+    pub present_ms: f64,
+    /// The dearest frame, all three together.
+    pub longest_ms: f64,
 }
 
 /// Writes [`Line`]s.

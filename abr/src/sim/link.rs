@@ -40,9 +40,12 @@ impl Link {
         let phase = now.as_nanos() % self.cycle;
         let place = self.periods.partition_point(|(end, ..)| *end <= phase);
         match self.periods.get(place) {
-            Some((end, bps, latency)) => {
-                Stretch { place, until: now + Duration::from_nanos(end - phase), bps: *bps, latency: *latency }
-            }
+            Some((end, bps, latency)) => Stretch {
+                place,
+                until: now + Duration::from_nanos(end - phase),
+                bps: *bps,
+                latency: *latency,
+            },
             None => Stretch { place: 0, until: Timestamp::MAX, bps: 0, latency: Duration::ZERO },
         }
     }
@@ -153,8 +156,7 @@ impl Transfers {
         let active = || self.flows.iter().filter(|flow| flow.ready <= self.now && !stands(flow));
         let share = self.here.bps / active().count().max(1) as u64;
         let least = active().map(|flow| flow.left).min();
-        let done =
-            least.filter(|left| *left == 0 || share > 0).map(|left| self.now + time_for(left, share));
+        let done = least.filter(|left| *left == 0 || share > 0).map(|left| self.now + time_for(left, share));
         starts.chain(done).chain([self.here.until]).min()
     }
 
@@ -162,7 +164,8 @@ impl Transfers {
     /// there are others, or it never ends.
     pub fn end_of_only(&self) -> Option<(Timestamp, u64)> {
         let [flow] = self.flows.as_slice() else { return None };
-        let (mut now, mut left, mut here, mut least) = (self.now.max(flow.ready), flow.left, self.here, u64::MAX);
+        let (mut now, mut left, mut here, mut least) =
+            (self.now.max(flow.ready), flow.left, self.here, u64::MAX);
         // A link without any rate would be gone round for ever.
         let mut changes = 2 * self.link.periods.len() + 2;
         while left > 0 {

@@ -114,11 +114,7 @@ pub fn run_quickly(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -
 
 /// As [`run`], but everything happens at multiples of `grid` (above zero), rounded up, and a tick comes before
 /// the facts of the same moment: as for a player whose timers are no finer.
-pub fn run_on_grid(
-    setup: Setup<'_>,
-    grid: Duration,
-    observe: impl FnMut(Timestamp, Seen<'_>),
-) -> Outcome {
+pub fn run_on_grid(setup: Setup<'_>, grid: Duration, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
     simulate(setup, Pace { sparse: false, grid: Some(grid) }, observe)
 }
 
@@ -292,7 +288,8 @@ impl World<'_> {
             self.transfers.never_complete(id);
         }
         let steady_until = self.steady_until();
-        let active = Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now, steady_until };
+        let active =
+            Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now, steady_until };
         if self.active.insert(id, active).is_some() {
             self.violations.push(format!("{id:?} was used twice"));
         }

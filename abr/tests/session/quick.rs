@@ -19,7 +19,12 @@ use std::time::Duration;
 type Orders = Vec<(Timestamp, Output)>;
 
 /// Orders without the explanations that a quick simulation leaves out, and how many facts were told.
-fn orders(presentation: &Presentation, link: &Link, config: &Config, quick: bool) -> (Orders, Outcome, usize) {
+fn orders(
+    presentation: &Presentation,
+    link: &Link,
+    config: &Config,
+    quick: bool,
+) -> (Orders, Outcome, usize) {
     let mut origin = |presentation: &Presentation, fetch: &Fetch| -> Answer {
         let answer = whole(presentation, fetch);
         match fetch.resource {
@@ -88,7 +93,9 @@ fn shared() -> Option<PathBuf> {
 #[test]
 fn on_recorded_networks_nothing_changes() {
     let Some(traces) = shared() else { return };
-    let title = |name: &str| staging::presentation(&Title::load(traces.join("movies").join(name).to_str().unwrap()).unwrap());
+    let title = |name: &str| {
+        staging::presentation(&Title::load(traces.join("movies").join(name).to_str().unwrap()).unwrap())
+    };
     let titles = [title("sabre-bbb.json"), title("envivio-dash3")];
     let every: usize = std::env::var("SLUICE_QUICK_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(31);
     let (mut full, mut quick, mut played) = (0, 0, 0);
@@ -96,7 +103,8 @@ fn on_recorded_networks_nothing_changes() {
         for file in files.iter().step_by(every) {
             let Ok(trace) = Trace::read(file, None) else { continue };
             let link = staging::link(&trace, 80.0);
-            for (place, controller) in ["bola-e", "throughput", "robust-mpc", "bba-2"].into_iter().enumerate() {
+            for (place, controller) in ["bola-e", "throughput", "robust-mpc", "bba-2"].into_iter().enumerate()
+            {
                 let (title, ahead) = (&titles[place % 2], [20, 60][place / 2]);
                 let what = format!("{set} {} {controller}", trace.name);
                 let facts = assert_same(title, &link, &config(controller, ahead, u64::MAX), &what);

@@ -8,10 +8,11 @@ use crate::decode::{
     self, AudioOutput, FrameLog, FrameOutput, FrameQueue, PipelineHandle, PresentationClock, Watch,
 };
 use crate::driver::{self, Handle, Names, Pipeline, Script, UserCommand};
-use crate::events::{Log, Summary};
+use crate::events::{Log, Summary, WindowCost};
 use crate::frame::{Frame, FrameSource};
 use crate::process::ProcessClock;
 use crate::render::image::RgbaImage;
+use crate::render::timings::Timings;
 use crate::resume::{Keeper, Key, Store};
 use crate::status::Status;
 use crate::text::language;
@@ -137,13 +138,23 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
     let shown = desktop.run(window, handles);
     // Closing the window is how a person stops; a session that is already over ignores it.
     let _ = handle.commands.send(UserCommand::Quit);
-    let ending = ending(handle)?;
+    let (mut summary, failure) = ending(handle)?;
     match shown {
         Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter | Code::DeviceLost) => {
-            Err(error)
+            return Err(error);
         }
-        _ => Ok(ending),
+        Ok(timings) => summary.window = Some(cost(timings)),
+        // The session's own failure says more.
+        Err(_) => {}
     }
+    Ok((summary, failure))
+}
+
+fn cost(timings: Timings) -> WindowCost {
+    let round = |ms: f64| (ms * 1000.0).round() / 1000.0;
+    let [upload_ms, draw_ms, present_ms] = timings.mean_ms().map(round);
+    let longest_ms = round(timings.longest.as_secs_f64() * 1e3);
+    WindowCost { frames: timings.frames, upload_ms, draw_ms, present_ms, longest_ms }
 }
 
 /// Waits for the end of the session.

@@ -372,6 +372,7 @@ impl Reporter {
             duration_ms: self.status.duration.map(millis),
             outcome,
             error: self.failure.as_ref().map(|error| error.code.number()),
+            window: None,
         };
         self.line(log, &Line::End { summary: summary.clone() });
         summary
