@@ -240,6 +240,15 @@ impl Session {
         places
     }
 
+    /// Those of them that playback waits for.
+    fn paced_places(&self) -> Places {
+        let mut places = Places::default();
+        for place in self.active_places().iter().filter(|place| self.tracks[**place].paces()) {
+            places.push(*place);
+        }
+        places
+    }
+
     fn decide(&mut self) {
         (self.deadline, self.due, self.alert) = (None, None, Timestamp::MAX);
         if self.over.is_some() {
@@ -356,7 +365,7 @@ impl Session {
 
     /// Until where playback can go on: the earliest end of the tracks that are not complete.
     fn queue_end(&self) -> MediaTime {
-        let open = self.tracks.iter().filter(|track| !track.dropped && !track.ended);
+        let open = self.tracks.iter().filter(|track| track.paces() && !track.dropped && !track.ended);
         open.filter_map(|track| track.buffer.end()).min().unwrap_or(MediaTime::MAX)
     }
 
@@ -401,6 +410,19 @@ impl Session {
     /// The adaptation set that a track uses at the position.
     pub fn selected_set(&self, track: ContentType) -> Option<u32> {
         self.track(track)?.set(self.period_now())
+    }
+
+    /// Whether the subtitles that are shown are those that every viewer must read, not those of a wish.
+    pub fn has_forced_text(&self) -> bool {
+        self.selected_set(ContentType::Text).is_some() && !self.config.text
+    }
+
+    /// The adaptation set of the period at the position that shows subtitles as the settings wish, whether
+    /// they are shown or not.
+    pub fn preferred_text(&self) -> Option<u32> {
+        let here = self.period_now();
+        let period = self.presentation.as_ref()?.periods.get(here as usize)?;
+        crate::track::readable_set(period, &self.config.text_languages, |_| true)
     }
 
     /// The presentation with all indexes known so far; `None` before the manifest.

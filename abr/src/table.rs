@@ -91,12 +91,6 @@ impl<K: Ord + Copy, V> Table<K, V> {
 
     /// The values in ascending order of their keys.
     #[cfg(feature = "sim")]
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.iter().map(|(_, value)| value)
-    }
-
-    /// The values in ascending order of their keys.
-    #[cfg(feature = "sim")]
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, value)| value)
     }

@@ -132,12 +132,32 @@ pub enum Line {
     },
     /// A segment could not be had and was skipped.
     Gap {
-        /// `video` or `audio`.
+        /// `video`, `audio` or `text`.
         track: &'static str,
         /// First missing point.
         from_ms: i64,
         /// End of the hole.
         to_ms: i64,
+    },
+    /// Other subtitles are shown, or none.
+    Text {
+        /// Whether any are.
+        on: bool,
+        /// BCP 47 tag.
+        language: Option<String>,
+        /// The manifest's name for them.
+        label: Option<String>,
+        /// Whether they are those that every viewer must read.
+        forced: bool,
+    },
+    /// A cue appeared.
+    Cue {
+        /// When by its times.
+        start_ms: i64,
+        /// When it will go.
+        end_ms: i64,
+        /// Without markup.
+        text: String,
     },
     /// Something failed.
     Error {

@@ -48,3 +48,15 @@ pub const REDIRECTS: usize = 5;
 pub const PICTURE_SIDE: u32 = 8_192;
 /// Establishing a connection.
 pub const CONNECT: Duration = Duration::from_secs(5);
+/// One file or segment of subtitles.
+pub const TEXT_BYTES: usize = 4 << 20;
+/// Cues of one file, one sample, or kept at a time.
+pub const TEXT_CUES: usize = 50_000;
+/// Regions of one file of subtitles.
+pub const TEXT_REGIONS: usize = 256;
+/// Style rules of one file of subtitles.
+pub const TEXT_RULES: usize = 256;
+/// Nested spans of a cue; deeper ones are left out, their text is not.
+pub const TEXT_DEPTH: usize = 32;
+/// Cues shown at a time.
+pub const TEXT_ACTIVE: usize = 64;

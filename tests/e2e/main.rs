@@ -17,5 +17,8 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
+mod text;
+mod resume;
+mod tv;
 mod network;
 mod webm;

@@ -55,7 +55,9 @@ impl Session {
 
     /// Whether something is under way of which this file knows no bounds.
     fn needs_every_report(&self) -> bool {
-        let odd = |track: &crate::track::Track| track.buffer.has_holes() || !track.troubles.is_empty();
+        let odd = |track: &crate::track::Track| {
+            track.buffer.has_holes() || !track.troubles.is_empty() || !(track.paces() || track.dropped)
+        };
         self.requests.len() > 1
             || self.presentation.as_ref().is_none_or(|presentation| presentation.dynamic)
             || self.ending.is_some()

@@ -2,6 +2,7 @@
 
 use super::{Config, Session};
 use crate::controller::Notice;
+use crate::presentation::ContentType;
 use crate::protocol::{Event, Output, Phase};
 use crate::time::{MediaTime, Timestamp, nanos};
 use crate::track::{Cursor, period_at};
@@ -158,7 +159,7 @@ impl Clock {
 impl Session {
     /// Starts, holds and resumes the clock as the queues allow, and carries seeks to their end.
     pub(super) fn run_clock(&mut self) {
-        let active = self.active_places();
+        let active = self.paced_places();
         if active.is_empty() || self.clock.ended {
             return;
         }
@@ -310,7 +311,7 @@ impl Session {
     }
 
     pub(super) fn on_drained(&mut self) {
-        let done = self.tracks.iter().all(|track| track.ended || track.dropped);
+        let done = self.tracks.iter().all(|track| track.ended || track.dropped || !track.paces());
         if done && !self.tracks.is_empty() && !self.clock.ended && self.over.is_none() {
             self.end_playback();
         }
@@ -337,7 +338,7 @@ impl Session {
     /// `time`, or the next start of a period in which something is played, if any follows.
     fn playable_from(&self, time: MediaTime) -> MediaTime {
         let Some(presentation) = self.presentation.as_ref() else { return time };
-        let tracks = || self.tracks.iter().filter(|track| !track.dropped);
+        let tracks = || self.tracks.iter().filter(|track| track.paces() && !track.dropped);
         let has_some = |period: &u32| tracks().any(|track| track.set(*period).is_some());
         let count = u32::try_from(presentation.periods.len()).unwrap_or(u32::MAX);
         let next = (period_at(presentation, time)..count).find(has_some);
@@ -363,7 +364,8 @@ impl Session {
     fn begin_seek(&mut self, to: MediaTime) {
         let to = self.playable_from(self.clamp_to_timeline(to));
         let from = self.position(self.now);
-        let holds = |track: &crate::track::Track| track.dropped || track.buffer.contains(to);
+        let holds =
+            |track: &crate::track::Track| track.dropped || !track.paces() || track.buffer.contains(to);
         let buffered = !self.tracks.is_empty() && self.tracks.iter().all(holds);
         self.end_stall();
         self.report(Event::SeekStart { from, to, buffered });
@@ -379,6 +381,8 @@ impl Session {
                 track.since_start = 0;
             }
             self.controller.notice(Notice::Seek);
+        } else {
+            self.reread(to);
         }
         self.order(Output::Seek { to, buffered });
         let now = self.now;
@@ -392,6 +396,19 @@ impl Session {
         for track in &mut self.tracks {
             track.ended = false;
         }
+    }
+
+    /// Fetches subtitles anew after a seek to where there are none queued, although pictures are.
+    fn reread(&mut self, to: MediaTime) {
+        let Some(place) = self.place_of(ContentType::Text) else { return };
+        let covered = self.tracks[place].buffer.iter().next().is_some_and(|first| first.start <= to);
+        if covered || self.tracks[place].cursor.time <= to {
+            return;
+        }
+        let period = self.presentation.as_ref().map_or(0, |p| period_at(p, to));
+        self.empty_track(place);
+        self.tracks[place].cursor = Cursor { period, time: to, exact: true, after: None };
+        self.order(Output::Flush { track: ContentType::Text, from: MediaTime::MIN });
     }
 
     pub(super) fn on_ready(&mut self, position: MediaTime) {
@@ -414,7 +431,9 @@ impl Session {
     /// Notes when a seek has its data; ends it when the pipeline keeps silent.
     fn finish_seek(&mut self) {
         let Some(seeking) = self.clock.seeking else { return };
-        let ready = |track: &crate::track::Track| track.dropped || track.is_ready(seeking.to, START_AHEAD);
+        let ready = |track: &crate::track::Track| {
+            track.dropped || !track.paces() || track.is_ready(seeking.to, START_AHEAD)
+        };
         if seeking.satisfied.is_none() && self.tracks.iter().all(ready) {
             self.clock.seeking = Some(Seeking { satisfied: Some(self.now), ..seeking });
         }

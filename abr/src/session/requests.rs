@@ -187,7 +187,8 @@ impl Session {
                 let limit =
                     u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
                 // While there is something to play, a slow answer is better than another that starts anew.
-                let ahead = self.tracks.iter().filter(|track| !track.dropped).map(|track| self.ahead(track));
+                let paced = self.tracks.iter().filter(|track| !track.dropped && track.paces());
+                let ahead = paced.map(|track| self.ahead(track));
                 let ahead = ahead.min().unwrap_or_default();
                 let locations = self.presentation.as_ref().and_then(|p| p.representation(representation));
                 let has_others = locations.is_some_and(|r| r.locations > 1);

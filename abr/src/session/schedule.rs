@@ -133,6 +133,11 @@ impl Session {
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other
     /// track; arranges to be woken otherwise.
     fn has_room(&mut self, place: usize) -> bool {
+        // Subtitles must not delay the first picture.
+        let begun = |t: &Track| t.dropped || t.complete || !t.paces() || t.buffer.end().is_some();
+        if !self.tracks[place].paces() && !self.tracks.iter().all(begun) {
+            return false;
+        }
         let noted = self.noted_here(place);
         let Some((key, segment)) = noted.or_else(|| self.peek(place)) else { return true };
         if noted.is_none() {
@@ -144,8 +149,8 @@ impl Session {
             return true;
         }
         let length = segment.duration();
-        let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
-        if let Some(other) = other {
+        let other = |t: &&Track| t.kind != track.kind && t.paces() && !t.dropped && !t.complete;
+        if let Some(other) = self.tracks.iter().filter(|_| track.paces()).find(other) {
             let lead = match track.kind {
                 ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
                 _ => Duration::ZERO,
@@ -244,7 +249,9 @@ impl Session {
         track.forced = None;
         track.awaited = None;
         track.since_start = track.since_start.saturating_add(1);
-        let priority = if buffer_ms < 2_000 {
+        let priority = if kind == ContentType::Text {
+            3
+        } else if buffer_ms < 2_000 {
             1
         } else if buffer_ms < 10_000 {
             2
@@ -321,7 +328,7 @@ impl Session {
         let kind = track.kind;
         // A period without sound may be meant so; one without pictures, or without anything, is a loss.
         let bare = presentation.periods.get(period as usize).is_none_or(|p| p.adaptation_sets.is_empty());
-        let lost = empty && (kind == ContentType::Video || bare);
+        let lost = empty && (kind == ContentType::Video || bare && kind != ContentType::Text);
         let track = &mut self.tracks[place];
         if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
             track.buffer.push(Entry { start: from, end, content: None });
@@ -552,9 +559,10 @@ impl Session {
         let (code, detail) =
             failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;
-        let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
-        if kind == ContentType::Audio && others {
-            let message = format!("playing without sound: {detail}");
+        let others = self.tracks.iter().any(|track| track.kind != kind && track.paces() && !track.dropped);
+        if kind == ContentType::Text || kind == ContentType::Audio && others {
+            let what = if kind == ContentType::Text { "subtitles" } else { "sound" };
+            let message = format!("playing without {what}: {detail}");
             self.report(Event::Error(Error::new(Severity::Warning, code, message)));
             self.close_track(place);
         } else {
@@ -580,7 +588,8 @@ impl Session {
         }
     }
 
-    pub(super) fn period_now(&self) -> u32 {
+    /// The period at the position, as a place in the presentation's periods.
+    pub fn period_now(&self) -> u32 {
         let position = self.position(self.now);
         self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
     }

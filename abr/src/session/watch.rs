@@ -167,7 +167,7 @@ impl Session {
             return;
         }
         let position = self.clock.told();
-        let ends = self.tracks.iter().filter(|track| !track.dropped);
+        let ends = self.tracks.iter().filter(|track| track.paces() && !track.dropped);
         let all_ended = ends.clone().all(|track| track.ended);
         let last = ends.filter_map(|track| track.buffer.end()).max();
         if all_ended && last.is_some_and(|last| position + END_TOLERANCE >= last) {

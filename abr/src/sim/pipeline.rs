@@ -54,8 +54,13 @@ impl NullPipeline {
     /// End of what can be played: of the open tracks the earliest, else of all the latest.
     fn end(&self) -> Option<MediaTime> {
         let last = |queue: &Queue| queue.spans.back().map(|span| span.1);
-        let open = self.queues.values().filter(|queue| !queue.ended).filter_map(last).min();
-        open.or_else(|| self.queues.values().filter_map(last).max())
+        let open = self.paced().filter(|queue| !queue.ended).filter_map(last).min();
+        open.or_else(|| self.paced().filter_map(last).max())
+    }
+
+    /// The queues that playback waits for.
+    fn paced(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().filter(|(kind, _)| **kind != ContentType::Text).map(|(_, queue)| queue)
     }
 
     fn anchor(&mut self, now: Timestamp) {
@@ -88,7 +93,8 @@ impl NullPipeline {
     /// Drops what starts at `from` or later.
     pub fn flush(&mut self, now: Timestamp, track: ContentType, from: MediaTime) {
         self.anchor(now);
-        if from > MediaTime::MIN && from <= self.position && self.run {
+        let shown = track != ContentType::Text;
+        if shown && from > MediaTime::MIN && from <= self.position && self.run {
             self.violations
                 .push(format!("{track:?} flush at {from:?} under the position {:?}", self.position));
         }
@@ -106,7 +112,7 @@ impl NullPipeline {
     /// Continues elsewhere.
     pub fn seek(&mut self, now: Timestamp, to: MediaTime, buffered: bool) {
         if buffered {
-            for (track, queue) in self.queues.iter() {
+            for (track, queue) in self.queues.iter().filter(|(track, _)| **track != ContentType::Text) {
                 let held = queue.spans.iter().any(|span| span.0 <= to && to < span.1 + TOLERANCE);
                 let holes = queue.spans.front().is_some_and(|span| span.0 <= to);
                 if !held && !holes && !queue.spans.is_empty() {
@@ -140,14 +146,14 @@ impl NullPipeline {
     pub fn take_ready(&mut self) -> bool {
         let position = self.position;
         let held = |queue: &Queue| queue.spans.iter().any(|span| position < span.1);
-        let ready = self.awaiting_picture && self.queues.values().any(held);
+        let ready = self.awaiting_picture && self.paced().any(held);
         self.awaiting_picture &= !ready;
         ready
     }
 
     /// Whether everything has been presented at `now`; true once.
     pub fn take_drained(&mut self, now: Timestamp) -> bool {
-        let all_ended = !self.queues.is_empty() && self.queues.values().all(|queue| queue.ended);
+        let all_ended = self.paced().next().is_some() && self.paced().all(|queue| queue.ended);
         if !all_ended || self.drained {
             return false;
         }
@@ -158,7 +164,7 @@ impl NullPipeline {
 
     /// When everything will have been presented, if the clock runs and nothing more comes.
     pub fn drains_at(&self) -> Option<Timestamp> {
-        let all_ended = self.queues.values().all(|queue| queue.ended);
+        let all_ended = self.paced().all(|queue| queue.ended);
         let end = self.end().filter(|_| all_ended && self.run && !self.drained)?;
         let left = u128::from(nanos(end.since(self.position))) * 1000;
         let span = left.div_ceil(u128::from(self.rate_milli.max(1)));

@@ -7,3 +7,4 @@ mod periods;
 mod playback;
 mod quick;
 mod support;
+mod text;

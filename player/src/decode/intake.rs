@@ -11,6 +11,10 @@ use crate::media::queue;
 use crate::media::sample::Sample;
 use crate::media::timing::{Mapped, Mapping, TimeMapper};
 use crate::pipeline::{Append, PipelineEvent};
+use crate::text::cue::Cue;
+use crate::text::queue::CueQueue;
+use crate::text::reader;
+use crate::text::webvtt::Document;
 use abr::error::Code;
 use abr::presentation::ContentType;
 use abr::protocol::AppendFailure;
@@ -38,6 +42,7 @@ pub(super) struct Intake {
     waiting: Vec<Waiting>,
     sound_alone: bool,
     decryptor: Decryptor,
+    cues: CueQueue,
 }
 
 struct Waiting {
@@ -51,6 +56,8 @@ struct Waiting {
 enum What {
     /// For the mapping of its time stamps.
     Timing(Demuxed),
+    /// For the mapping that its time map refers to.
+    Words(Document),
     /// For room in a queue.
     Room(Mapped),
 }
@@ -62,14 +69,15 @@ enum Outcome {
 }
 
 impl Intake {
-    /// Decrypts with the keys of `cdm`.
-    pub(super) fn new(cdm: Arc<dyn Cdm>) -> Self {
+    /// Decrypts with the keys of `cdm`; subtitles go to `cues`.
+    pub(super) fn new(cdm: Arc<dyn Cdm>, cues: CueQueue) -> Self {
         Self {
             demuxer: Demuxer::new(),
             mapper: TimeMapper::new(),
             waiting: Vec::new(),
             sound_alone: false,
             decryptor: Decryptor::new(cdm),
+            cues,
         }
     }
 
@@ -86,6 +94,9 @@ impl Intake {
 
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
+        if append.track == ContentType::Text && reader::is_text(&append) {
+            return self.take_words(append, tracks);
+        }
         let demuxed = self.read(&mut append);
         if let Ok(demuxed) = &demuxed
             && append.track == ContentType::Video
@@ -119,6 +130,21 @@ impl Intake {
         let mut demuxed = self.demuxer.demux(append)?;
         self.decryptor.decrypt(&mut demuxed, append.cipher.as_ref()).map_err(locked)?;
         Ok(demuxed)
+    }
+
+    /// Takes a segment that is a file of subtitles.
+    fn take_words(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
+        let document = decrypt::unseal(&mut append).map_err(locked).and_then(|()| reader::read(&append));
+        let outcome = match document {
+            Ok(document) => {
+                let what = What::Words(document);
+                self.go_on(Waiting { append: append.clone(), what, queued: Vec::new() }, tracks)
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        let mut answers = Vec::new();
+        self.answer(&append, outcome, &mut answers);
+        answers
     }
 
     /// Tries again what waits; the answers.
@@ -163,14 +189,30 @@ impl Intake {
                     if !tracks.audio_active {
                         mapped.audio.clear();
                     }
+                    if append.track == ContentType::Text {
+                        return match reader::from_samples(&mapped.text) {
+                            Ok((cues, _)) => self.show(&append, cues),
+                            Err(failure) => Outcome::Failed(failure),
+                        };
+                    }
                     match check(&mapped) {
                         Ok(()) => queue_up(append, mapped, queued, tracks),
                         Err(failure) => Outcome::Failed(failure),
                     }
                 }
             },
+            What::Words(document) => match reader::place(&append, &document, &self.mapper) {
+                Some(cues) => self.show(&append, cues),
+                None => Outcome::Waits(Waiting { append, what: What::Words(document), queued }),
+            },
             What::Room(mapped) => queue_up(append, mapped, queued, tracks),
         }
+    }
+
+    /// Queues cues. Where a segment of subtitles begins and ends is for the manifest to say.
+    fn show(&self, append: &Append, cues: Vec<Cue>) -> Outcome {
+        self.cues.insert(cues);
+        Outcome::Queued(append.segment.start, append.segment.end)
     }
 }
 

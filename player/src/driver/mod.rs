@@ -9,6 +9,7 @@ mod journal;
 mod locks;
 mod report;
 mod script;
+mod words;
 
 #[cfg(feature = "desktop")]
 pub(crate) use fetches::inclusive;
@@ -20,7 +21,9 @@ use crate::manifest;
 use crate::net;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use crate::process::ProcessClock;
+use crate::resume::Keeper;
 use crate::status::Status;
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::{ContentType, Presentation};
 use abr::protocol::{Command, Input, Output};
@@ -40,6 +43,19 @@ use url::Url;
 
 /// How long the pipeline may take to end its threads before it is left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The driver wakes up once a second at least; who waits longer than this was stopped meanwhile (SIGSTOP, a
+/// frozen container).
+const STOPPED: Duration = Duration::from_secs(3);
+
+/// What the driver waits for.
+enum News {
+    User(Option<UserCommand>),
+    Pipeline(Option<PipelineEvent>),
+    Net(net::NetEvent),
+    Interrupted,
+    Deadline,
+}
 
 /// Everything that a session needs from outside.
 pub struct Options {
@@ -61,6 +77,10 @@ pub struct Options {
     pub notify: Box<dyn Fn() + Send>,
     /// Gives names of representations to the frame log.
     pub names: Names,
+    /// The subtitles that the pipeline queues, to log what appears.
+    pub cues: CueQueue,
+    /// Keeps the place in the title.
+    pub resume: Option<Keeper>,
     /// Stay after the end or a failure until told to quit, so that a person can go back or retry.
     pub keep_open: bool,
 }
@@ -134,7 +154,8 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
         |e: std::io::Error| Error::new(Severity::Fatal, Code::Internal, format!("No driver: {e}."));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
     let (commands, user) = unbounded_channel();
-    let reporter = Reporter::new(&options.url, &options.session.controller, options.names.clone());
+    let reporter =
+        Reporter::new(&options.url, &options.session.controller, options.names.clone(), options.cues.clone());
     let (publish, status) = watch::channel(reporter.status());
     let thread = std::thread::Builder::new()
         .name("driver".into())
@@ -152,7 +173,8 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
 pub async fn drive(options: Options, pipeline: Pipeline, client: net::Client) -> Summary {
     // Nobody gives commands, and nobody looks.
     let (_commands, user) = unbounded_channel();
-    let reporter = Reporter::new(&options.url, &options.session.controller, options.names.clone());
+    let reporter =
+        Reporter::new(&options.url, &options.session.controller, options.names.clone(), options.cues.clone());
     let (publish, _status) = watch::channel(reporter.status());
     let mut driver = Driver::new(options, pipeline, user, reporter, publish);
     driver.fetches.use_client(client);
@@ -183,6 +205,12 @@ impl Interrupts {
     }
 }
 
+/// Waits until the system asks the program to end.
+#[cfg(feature = "tv")]
+pub(crate) async fn interrupted() {
+    Interrupts::listen().next().await;
+}
+
 struct Driver {
     session: Session,
     origin: Instant,
@@ -197,6 +225,7 @@ struct Driver {
     publish: watch::Sender<Arc<Status>>,
     notify: Box<dyn Fn() + Send>,
     keep_open: bool,
+    resume: Option<Keeper>,
     outcome: &'static str,
     over: bool,
     /// Appends that wait for keys, in order.
@@ -227,6 +256,7 @@ impl Driver {
             publish,
             notify: options.notify,
             keep_open: options.keep_open,
+            resume: options.resume,
             outcome: "stopped",
             over: false,
             locked: Vec::new(),
@@ -245,13 +275,25 @@ impl Driver {
             if self.over {
                 break;
             }
-            tokio::select! {
+            let waits = Instant::now();
+            let news = tokio::select! {
                 biased;
-                command = self.user.recv() => self.user_command(command.unwrap_or(UserCommand::Quit)),
-                event = self.pipeline.events.recv() => self.pipeline_event(event),
-                Some(event) = self.net_events.recv() => self.net_event(event),
-                () = interrupts.next() => self.finish("interrupted"),
-                () = tokio::time::sleep_until(deadline) => self.tell(Input::Tick),
+                command = self.user.recv() => News::User(command),
+                event = self.pipeline.events.recv() => News::Pipeline(event),
+                Some(event) = self.net_events.recv() => News::Net(event),
+                () = interrupts.next() => News::Interrupted,
+                () = tokio::time::sleep_until(deadline) => News::Deadline,
+            };
+            if waits.elapsed() > STOPPED {
+                // For the session the time in which the process stood still did not pass.
+                self.origin += waits.elapsed();
+            }
+            match news {
+                News::User(command) => self.user_command(command.unwrap_or(UserCommand::Quit)),
+                News::Pipeline(event) => self.pipeline_event(event),
+                News::Net(event) => self.net_event(event),
+                News::Interrupted => self.finish("interrupted"),
+                News::Deadline => self.tell(Input::Tick),
             }
         }
         self.stop().await
@@ -274,6 +316,7 @@ impl Driver {
             self.key_news();
         };
         self.reporter.tick(&self.session, self.now(), &mut self.log);
+        self.keep_place();
         if self.reporter.publish(&self.publish) {
             (self.notify)();
         }
@@ -281,6 +324,15 @@ impl Driver {
             .map_or(self.origin + Duration::from_secs(3600), |at| self.origin + at.since(Timestamp::ZERO));
         let script = self.script.next().and_then(|at| self.reporter.script_instant(at));
         session.min(self.reporter.next_tick()).min(script.unwrap_or(session))
+    }
+
+    /// Notes where playback is, unless the title is live.
+    fn keep_place(&mut self) {
+        let Some(keeper) = &mut self.resume else { return };
+        if self.session.presentation().is_some_and(|presentation| !presentation.dynamic) {
+            let (position, duration, phase) = self.reporter.place();
+            keeper.observe(position, duration, phase, std::time::Instant::now());
+        }
     }
 
     fn carry_out(&mut self, order: Output) {
@@ -480,6 +532,10 @@ impl Driver {
         let _ = tokio::time::timeout(STOP_PATIENCE, ended).await;
         self.journal.end();
         let summary = self.reporter.end(self.outcome, &mut self.log);
+        if let Some(keeper) = self.resume.take() {
+            let (position, duration, _) = self.reporter.place();
+            keeper.finish(position, duration, self.outcome == "ended");
+        }
         self.publish.send_replace(self.reporter.status());
         // Whoever is told now finds the channel closed.
         let Self { publish, notify, .. } = self;

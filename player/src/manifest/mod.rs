@@ -11,9 +11,7 @@ pub mod iso8601;
 pub mod hls;
 mod policy;
 
-pub use address::{
-    Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption,
-};
+pub use address::{Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption};
 pub use error::{ManifestError, Place};
 
 use abr::presentation::Presentation;
