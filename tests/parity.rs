@@ -258,6 +258,8 @@ fn driven(presentation: &'static Presentation, link: Link, config: Config) -> Ve
         events,
     };
     let options = Options {
+        cues: Default::default(),
+        resume: None,
         url: address(),
         session: config.clone(),
         net: net::Config::new(address()),
