@@ -134,8 +134,7 @@ impl Pen<'_> {
         if style.underline {
             format.underline = Stroke::new(self.line * 0.05, color);
         }
-        let mut job = egui::text::LayoutJob::default();
-        job.break_on_newline = false;
+        let mut job = egui::text::LayoutJob { break_on_newline: false, ..Default::default() };
         job.append(text, 0.0, format);
         self.painter.layout_job(job)
     }
