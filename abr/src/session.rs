@@ -6,12 +6,16 @@
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
 //! · `schedule` (which segment next) · `appends` (queue and its replacement) · `clock` (start, stall, seek,
-//! end) · `watch` (hopeless downloads, stuck playback).
+//! end) · `live` (the live edge and the window) · `latency` (playback rate) · `refresh` (manifests and indexes
+//! that grow) · `watch` (hopeless downloads, stuck playback).
 
 mod appends;
 mod choice;
 mod clock;
 mod config;
+mod latency;
+mod live;
+mod refresh;
 mod requests;
 mod schedule;
 mod startup;
@@ -32,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub use config::Config;
+pub use live::LivePosition;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +88,7 @@ pub struct Session {
     network: Predictor,
     controller: Box<dyn Controller>,
     clock: Clock,
+    growth: live::Growth,
     /// Size at which the picture is shown, once told; `None` also while it is hidden.
     surface: Option<(u32, u32)>,
     bytes: u64,
@@ -117,6 +123,7 @@ impl Session {
             network: Predictor::new(config.prior),
             controller,
             clock: Clock::new(&config),
+            growth: live::Growth::default(),
             surface: None,
             bytes: 0,
             wasted: 0,
@@ -138,6 +145,8 @@ impl Session {
         match believable(fact) {
             Input::Tick => {}
             Input::Presentation(presentation) => self.on_presentation(*presentation),
+            Input::Live { live, zero } => self.on_live(*live, zero),
+            Input::WallClock { time, source } => self.on_wall_clock(time, source),
             Input::Index { representation, index } => self.on_index(representation, index),
             Input::FetchProgress { id, transfer, expected_bytes } => {
                 self.on_progress(id, transfer, expected_bytes);
@@ -174,9 +183,12 @@ impl Session {
         }
         self.evict();
         self.order_appends();
+        self.join();
         self.run_clock();
+        self.hold_latency();
         self.give_up_hopeless();
         self.schedule();
+        self.keep_fresh();
         self.order_ends();
         self.watch_progress();
         self.make_due_requests();
@@ -204,6 +216,7 @@ impl Session {
                 self.replace_unwanted();
             }
             Command::SelectSet { track, adaptation_set } => self.select_set(track, adaptation_set),
+            Command::GoLive => self.go_live(),
             Command::Stop => self.stop(),
         }
     }
@@ -279,7 +292,7 @@ impl Session {
 
     /// Length of the timeline when known.
     pub fn duration(&self) -> Option<Duration> {
-        let presentation = self.presentation.as_ref()?;
+        let presentation = self.presentation.as_ref().filter(|_| !self.is_live())?;
         presentation.duration.or_else(|| Some(self.timeline_end()?.since(MediaTime::ZERO)))
     }
 

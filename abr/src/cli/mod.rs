@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 output failed, 2 wrong usage, 3 an input could not be used, 8 a comparison failed.
 
 mod compare;
+mod live;
 mod convert;
 mod optimum;
 mod replay;

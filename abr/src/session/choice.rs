@@ -139,7 +139,7 @@ impl Session {
         let (upcoming, bits, remaining) = self.outlook(presentation, track, keys);
         let situation = Situation {
             buffer: Duration::from_millis(self.ahead(track).as_millis() as u64),
-            buffer_max: self.config.buffer_ahead,
+            buffer_max: self.most_ahead(),
             rungs: &rungs,
             previous,
             upcoming: &upcoming,
@@ -147,7 +147,7 @@ impl Session {
             remaining,
             since_start: track.since_start,
             network: &self.network,
-            live: None,
+            live: self.live_situation(),
         };
         let first =
             previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));

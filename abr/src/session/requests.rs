@@ -14,6 +14,8 @@ const IDLE: Duration = Duration::from_secs(4);
 const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
 const LONGEST_TOTAL: Duration = Duration::from_secs(30);
 const MANIFEST_BYTES: u64 = 16 << 20;
+const CLOCK_BYTES: u64 = 4 << 10;
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const INIT_BYTES: u64 = 4 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
 const LEAST_SEGMENT_LIMIT: u64 = 4 << 20;
@@ -27,6 +29,7 @@ pub(super) enum Owner {
     Index(RepresentationKey),
     Init(RepresentationKey, u32),
     Segment(ContentType),
+    Clock,
 }
 
 /// A resource that is wanted.
@@ -77,6 +80,11 @@ impl Job {
             doubted: false,
             state: State::Due(due),
         }
+    }
+
+    /// Whether nothing was tried yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.attempts == 0
     }
 }
 
@@ -137,7 +145,7 @@ impl Session {
 
     fn location_count(&self, owner: Owner) -> u32 {
         let key = match owner {
-            Owner::Presentation => None,
+            Owner::Presentation | Owner::Clock => None,
             Owner::Index(key) | Owner::Init(key, _) => Some(key),
             Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching).map(|f| f.key),
         };
@@ -148,9 +156,16 @@ impl Session {
     fn limits(&self, resource: Resource) -> (u64, Timeouts) {
         let timeouts = |first_byte, total| Timeouts { first_byte, idle: IDLE, total };
         match resource {
+            Resource::Index(_) if self.live_facts().is_some_and(|live| live.blocking) => {
+                // The server may hold its answer back for as long as three segments take.
+                let segment = self.live_facts().map_or(Duration::ZERO, |live| live.segment);
+                let patience = SHORTEST_TOTAL.max(segment.saturating_mul(3)).min(LONGEST_TOTAL);
+                (MANIFEST_BYTES, timeouts(patience, patience + SHORTEST_TOTAL))
+            }
             Resource::Presentation | Resource::Index(_) => {
                 (MANIFEST_BYTES, timeouts(SHORTEST_TOTAL, SHORTEST_TOTAL))
             }
+            Resource::Clock(_) => (CLOCK_BYTES, timeouts(CLOCK_TIMEOUT, CLOCK_TIMEOUT)),
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
             Resource::Segment { representation, segment } => {
                 let bandwidth = self
@@ -216,7 +231,7 @@ impl Session {
         let is_known = match request.owner {
             Owner::Presentation => self.presentation.is_some(),
             Owner::Index(key) => self.index_is_known(key),
-            Owner::Init(..) | Owner::Segment(_) => true,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Clock => true,
         };
         if !is_known {
             let detail = "the answer was complete but nothing could be read from it".to_owned();
@@ -225,8 +240,9 @@ impl Session {
             return;
         }
         self.jobs.remove(&request.owner);
+        self.refreshed(request.owner, request.started);
         match request.owner {
-            Owner::Presentation | Owner::Index(_) => {}
+            Owner::Presentation | Owner::Index(_) | Owner::Clock => {}
             Owner::Init(key, init) => {
                 self.inits.insert((key, init));
             }
@@ -317,7 +333,11 @@ impl Session {
     }
 
     fn given_up(&mut self, owner: Owner, failure: Failure) {
+        if self.refresh_failed(owner, &failure) {
+            return;
+        }
         match owner {
+            Owner::Clock => {}
             Owner::Presentation => {
                 let code = retry::code(failure.kind, true);
                 self.fail(Error::new(Severity::Fatal, code, failure.detail));

@@ -81,7 +81,7 @@ impl Session {
             }
             // While its index is on the way, the choice stands.
             let awaited = track.awaited.is_some_and(|key| self.jobs.contains_key(&Owner::Index(key)));
-            if awaited || !self.has_room(place) {
+            if awaited || !self.is_within_reach(place) || !self.has_room(place) {
                 return;
             }
             let (key, reason, values) = match self.choose(place) {
@@ -107,6 +107,15 @@ impl Session {
                     }
                     return;
                 }
+                // Its index is older than that of the representation in use.
+                Lookup::End if self.grows(key) && self.peek(place).is_some() => {
+                    self.want_newer_index(key);
+                    match self.peek(place).filter(|(other, _)| self.tracks[place].last == Some(*other)) {
+                        Some((other, segment)) => self.fetch(place, other, segment, reason, values),
+                        None => self.tracks[place].awaited = Some(key),
+                    }
+                    return;
+                }
                 Lookup::End => {
                     if !self.cross_period(place) {
                         return;
@@ -116,6 +125,12 @@ impl Session {
                     if !self.skip(place, key, &segment) {
                         return;
                     }
+                }
+                // A part that needs those before it is no place to switch at.
+                Lookup::Segment(segment) if self.must_stay(place, key, &segment) => {
+                    let Some((last, segment)) = self.peek(place) else { return };
+                    self.fetch(place, last, segment, reason, Vec::new());
+                    return;
                 }
                 Lookup::Segment(segment) => {
                     if self.replace_worse(place, key) {
@@ -127,6 +142,27 @@ impl Session {
             }
         }
         self.wake(self.now + Duration::from_millis(10));
+    }
+
+    /// Whether the next segment of a track exists, as far as that can be known; otherwise it is waited for.
+    fn is_within_reach(&mut self, place: usize) -> bool {
+        if !self.is_live() {
+            return true;
+        }
+        if let Some(found) = self.peek(place) {
+            return self.has_joined() && self.is_due(place, found);
+        }
+        let Some((key, _)) = self.index_in_use(&self.tracks[place]) else { return true };
+        // Without a place on the timeline there is no next segment.
+        self.has_joined() && !self.awaits_growth(place, key)
+    }
+
+    /// Whether `segment` of `key` can only be decoded after others, and the representation in use can go on.
+    fn must_stay(&self, place: usize, key: RepresentationKey, segment: &Segment) -> bool {
+        let dependent = segment.part.is_some_and(|part| !part.independent && part.index > 0);
+        let last = self.tracks[place].last;
+        let goes_on = self.peek(place).is_some_and(|(next, found)| Some(next) == last && !found.gap);
+        dependent && last != Some(key) && goes_on && !self.tracks[place].cursor.exact
     }
 
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other
@@ -344,6 +380,9 @@ impl Session {
         let Some(place) = self.place_of(kind) else { return };
         let Some(fetching) = self.tracks[place].fetching.take() else { return };
         self.tracks[place].cursor = fetching.before;
+        if self.came_too_early(place, &fetching, &failure) {
+            return;
+        }
         self.blame(place, fetching.key, retry::code(failure.kind, false), failure, Fault::Segment);
     }
 

@@ -6,12 +6,14 @@ use super::pipeline::NullPipeline;
 use crate::error::Code;
 use crate::presentation::Presentation;
 use crate::protocol::{
-    AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource, Transfer,
+    AppendFailure, ClockSource, Failure, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource,
+    Transfer,
 };
 use crate::qoe::{Meter, Summary};
 use crate::segments::SegmentIndex;
 use crate::session::{Config, Session};
-use crate::time::{MediaTime, Timestamp};
+use crate::time::{MediaTime, Timestamp, WallClock};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -73,7 +75,7 @@ struct Active {
 
 struct World<'a> {
     now: Timestamp,
-    presentation: &'a Presentation,
+    presentation: Cow<'a, Presentation>,
     pending_indexes: bool,
     origin: &'a mut dyn Origin,
     transfers: Transfers,
@@ -96,7 +98,7 @@ pub fn run(setup: Setup<'_>, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Ou
     let start = session.config().start_at;
     let mut world = World {
         now: Timestamp::ZERO,
-        presentation: setup.presentation,
+        presentation: Cow::Borrowed(setup.presentation),
         pending_indexes: setup.pending_indexes,
         origin: setup.origin,
         transfers: Transfers::new(setup.link),
@@ -208,8 +210,16 @@ impl World<'_> {
         }
     }
 
+    /// Brings the title up to date, when it grows.
+    fn grow(&mut self) -> Option<WallClock> {
+        let (presentation, time) = self.origin.live(self.now)?;
+        *self.presentation.to_mut() = presentation;
+        Some(time)
+    }
+
     fn fetch(&mut self, fetch: Fetch) {
-        let answer = self.origin.answer(self.presentation, &fetch);
+        self.grow();
+        let answer = self.origin.answer(&self.presentation, &fetch);
         let (id, now) = (fetch.id, self.now);
         let bytes = match answer.fate {
             Fate::Fails(_, after) | Fate::Stands(after) => after,
@@ -311,9 +321,17 @@ impl World<'_> {
             }
             Fate::Whole | Fate::Stands(_) | Fate::Cached => {}
         }
+        let time = self.grow();
         match active.fetch.resource {
             Resource::Presentation => {
-                let mut presentation = self.presentation.clone();
+                let mut presentation = self.presentation.clone().into_owned();
+                if let Some(time) = time {
+                    self.facts.push_back(Input::WallClock { time, source: ClockSource::System });
+                    if self.pending_indexes {
+                        presentation.dynamic = false;
+                        presentation.live = None;
+                    }
+                }
                 if self.pending_indexes {
                     let sets = presentation.periods.iter_mut().flat_map(|p| &mut p.adaptation_sets);
                     for representation in sets.flat_map(|set| &mut set.representations) {
@@ -323,11 +341,19 @@ impl World<'_> {
                 self.facts.push_back(Input::Presentation(Box::new(presentation)));
             }
             Resource::Index(key) => {
+                if let Some(live) = self.presentation.live.clone().filter(|_| self.pending_indexes) {
+                    let zero = self.presentation.availability_start;
+                    self.facts.push_back(Input::Live { live: Box::new(live), zero });
+                }
                 let index =
                     self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
                 self.facts.push_back(Input::Index { representation: key, index });
             }
             Resource::Init { .. } => {}
+            Resource::Clock(_) => {
+                let time = time.unwrap_or_default();
+                self.facts.push_back(Input::WallClock { time, source: ClockSource::Manifest });
+            }
             Resource::Segment { .. } => {
                 self.held.insert(id);
             }

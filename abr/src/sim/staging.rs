@@ -46,7 +46,7 @@ pub fn presentation(title: &Title) -> Presentation {
         match runs.last_mut() {
             Some(run) if run.duration == duration => run.count += 1,
             _ => {
-                runs.push(Run { number, start, duration, count: 1, discontinuity: 0, init: None, gap: false })
+                runs.push(Run { number, start, duration, count: 1, discontinuity: 0, init: None, gap: false, part: None })
             }
         }
         number += 1;
@@ -69,6 +69,7 @@ pub fn presentation(title: &Title) -> Presentation {
             runs: runs.clone(),
             sizes: (0..title.segments()).map(|s| title.size_bits(s, quality).div_ceil(8)).collect(),
             complete: true,
+            availability: Default::default(),
         }),
     };
     let representations = title.bitrates_kbps.iter().enumerate().map(|(q, kbps)| representation(q, *kbps));

@@ -2,6 +2,7 @@
 
 mod failures;
 mod hostile;
+mod live;
 mod periods;
 mod playback;
 mod support;

@@ -99,6 +99,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
             dynamic: mpd.dynamic,
             duration,
             availability_start: mpd.availability_start_time,
+            live: None,
             periods,
             warnings: builder.warnings,
         },

@@ -187,6 +187,7 @@ impl Scale {
             runs,
             sizes: Vec::new(),
             complete: !self.dynamic,
+            availability: Default::default(),
         }
     }
 
@@ -236,7 +237,7 @@ impl Scale {
     }
 
     fn run(&self, number: u64, start: i64, duration: u64, count: u64, init: &Init) -> Run {
-        Run { number, start, duration, count, discontinuity: 0, init: has(init), gap: false }
+        Run { number, start, duration, count, discontinuity: 0, init: has(init), gap: false, part: None }
     }
 
     /// Segments of `duration` from `start` to the end of the period, the last one shorter if need be; without

@@ -96,6 +96,7 @@ fn content_of(mut bytes: Bytes<'_>, anchor: u64) -> Result<SegmentIndexBox, Mani
                     discontinuity: 0,
                     init: Some(0),
                     gap: false,
+                    part: None,
                 });
             }
         }
@@ -105,7 +106,7 @@ fn content_of(mut bytes: Bytes<'_>, anchor: u64) -> Result<SegmentIndexBox, Mani
     if runs.is_empty() {
         return Err(broken("the index lists no segment"));
     }
-    let runs = SegmentRuns { timescale, offset_ticks: 0, runs, sizes, complete: true };
+    let runs = SegmentRuns { timescale, offset_ticks: 0, runs, sizes, complete: true, availability: Default::default() };
     Ok(SegmentIndexBox { runs, first_byte })
 }
 

@@ -129,6 +129,7 @@ fn title(
             dynamic,
             duration,
             availability_start: None,
+            live: None,
             periods: vec![period],
             warnings,
         },

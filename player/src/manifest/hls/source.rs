@@ -176,12 +176,20 @@ fn runs(playlist: &MediaPlaylist, origin: i64) -> SegmentRuns {
                 discontinuity: segment.discontinuity_sequence,
                 init: segment.map,
                 gap: segment.gap,
+                part: None,
             }),
         }
         start = start.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX));
     }
     let sizes = playlist.segments.iter().map_while(|segment| segment.byte_range?.len()).collect();
-    SegmentRuns { timescale: TIMESCALE, offset_ticks: 0, runs, sizes, complete: playlist.is_complete() }
+    SegmentRuns {
+        timescale: TIMESCALE,
+        offset_ticks: 0,
+        runs,
+        sizes,
+        complete: playlist.is_complete(),
+        availability: Default::default(),
+    }
 }
 
 impl MediaPlaylist {
