@@ -3,6 +3,7 @@
 mod build;
 mod inherit;
 mod layout;
+mod live;
 pub mod mpd;
 mod parse;
 mod resolve;

@@ -5,6 +5,7 @@ mod build;
 mod lint;
 pub mod media;
 pub mod multivariant;
+mod refresh;
 mod source;
 mod tags;
 mod types;
@@ -15,6 +16,7 @@ pub use types::{
     Skip, Start,
 };
 
+pub(crate) use refresh::Placed;
 pub(crate) use source::HlsSource;
 
 use super::policy::Policy;
