@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Segments that a controller may look ahead.
 const UPCOMING: u64 = controller::HORIZON as u64;
 
+/// A growing timeline has at least so many segments left.
+const ENDLESS: u64 = 1000;
+
 /// So many segments must fit into the byte budget for a representation to be chosen.
 const FEWEST_QUEUED: u128 = 3;
 
@@ -213,12 +216,19 @@ impl Session {
             return (vec![Upcoming { duration: length }], bits, 1);
         };
         let remaining = guide.len().saturating_sub(first.position).max(1);
+        // What is not listed yet will be like what is.
+        let grows = self.is_live();
+        let remaining = if grows { remaining.max(ENDLESS) } else { remaining };
         let steps = remaining.min(UPCOMING);
+        let mut length = first.duration();
         let mut upcoming = Vec::with_capacity(steps as usize);
         let mut bits = Vec::with_capacity(steps as usize * keys.len());
         for step in 0..steps {
-            let Some(segment) = guide.get(first.position + step) else { break };
-            let length = segment.duration();
+            match guide.get(first.position + step) {
+                Some(segment) => length = segment.duration(),
+                None if grows => {}
+                None => break,
+            }
             upcoming.push(Upcoming { duration: length });
             for (key, first) in keys.iter().zip(&firsts) {
                 let own = first.and_then(|first| {

@@ -107,6 +107,7 @@ fn a_broadcast_is_joined_at_the_target_and_held_there() {
         assert!(errors.len() > 100, "{style:?}");
         assert!(errors.iter().all(|error| error.abs() < 150), "{style:?} {errors:?}");
         assert_eq!(watched.early, 0, "{style:?}");
+        assert_eq!(watched.play.rungs().last(), Some(&5), "{style:?} {:?}", watched.play.rungs());
         assert!(watched.rates().len() < 20, "{style:?} {:?}", watched.rates());
         let appends = watched.play.appends(ContentType::Video);
         let starts: Vec<i64> = appends.iter().map(|(_, start)| start.as_millis()).collect();
