@@ -129,6 +129,23 @@ impl Session {
         self.due(Owner::Index(key), Resource::Index(key), 0, at);
     }
 
+    /// Whether an index that is not known, or older than that of the representation in use, is worth waiting
+    /// for, rather than going on without a switch: not when it has just been asked for in vain.
+    pub(super) fn can_wait_for_index(&self, place: usize, key: RepresentationKey) -> bool {
+        let Some(live) = self.live_facts() else { return false };
+        let asked = self.growth.refresh.indexes.get(&key).map(|fresh| fresh.asked);
+        let pause = (live.part.unwrap_or(live.segment) / 2).max(LEAST);
+        let old = asked.is_none_or(|asked| asked + pause <= self.now);
+        old && !self.is_pressed(place)
+    }
+
+    /// Whether so little of a track is queued on a growing timeline that nothing can be waited for.
+    pub(super) fn is_pressed(&self, place: usize) -> bool {
+        let track = &self.tracks[place];
+        let known = track.last.is_some_and(|last| self.grows(last));
+        known && self.ahead(track) < self.least_ahead(Duration::from_millis(500))
+    }
+
     /// Makes a request due at `at`, or sooner when it already was.
     fn due(&mut self, owner: Owner, resource: Resource, priority: u8, at: Timestamp) {
         match self.jobs.get_mut(&owner) {

@@ -81,6 +81,7 @@ impl Session {
             }
             // While its index is on the way, the choice stands.
             let awaited = track.awaited.is_some_and(|key| self.jobs.contains_key(&Owner::Index(key)));
+            let awaited = awaited && !self.is_pressed(place);
             if awaited || !self.is_within_reach(place) || !self.has_room(place) {
                 return;
             }
@@ -101,7 +102,7 @@ impl Session {
             match lookup(presentation, key, &self.tracks[place].cursor) {
                 Lookup::Pending => {
                     self.want_index(key, 0);
-                    match self.stand_in(place, key) {
+                    match self.stand_in(place, key).filter(|_| !self.can_wait_for_index(place, key)) {
                         Some((key, segment)) => self.fetch(place, key, segment, reason, values),
                         None => self.tracks[place].awaited = Some(key),
                     }
@@ -109,8 +110,10 @@ impl Session {
                 }
                 // Its index is older than that of the representation in use.
                 Lookup::End if self.grows(key) && self.peek(place).is_some() => {
+                    let waits = self.can_wait_for_index(place, key);
                     self.want_newer_index(key);
-                    match self.peek(place).filter(|(other, _)| self.tracks[place].last == Some(*other)) {
+                    let last = self.tracks[place].last.filter(|_| !waits);
+                    match self.peek(place).filter(|(other, _)| last == Some(*other)) {
                         Some((other, segment)) => self.fetch(place, other, segment, reason, values),
                         None => self.tracks[place].awaited = Some(key),
                     }
