@@ -16,3 +16,4 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
+mod live;

@@ -4,6 +4,8 @@
 pub mod workspace;
 pub mod fault;
 pub mod shaping;
+pub mod source;
 pub mod origin;
 pub mod content;
+pub mod live;
 pub mod sluice;
