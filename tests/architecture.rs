@@ -40,7 +40,7 @@ const TOP_LEVEL: &[&str] =
 const FILE_LINES_MAX: usize = 600;
 
 /// Files that may hold `unsafe` code. Each entry needs a safety comment at the place.
-const UNSAFE_ALLOWED_IN: &[&str] = &[];
+const UNSAFE_ALLOWED_IN: &[&str] = &["player/src/allocator.rs"];
 
 #[test]
 fn crates_depend_only_downwards() {
@@ -237,7 +237,7 @@ fn nothing_is_left_for_later() {
 fn unsafe_code_is_where_it_may_be() {
     for file in all_rust() {
         let code = workspace::all_code_lines(&file).join("\n");
-        if code.contains(concat!("allow(unsafe", "_code)")) || code.contains(concat!("unsafe", " {")) {
+        if code.contains(concat!("(unsafe", "_code")) || code.contains(concat!("unsafe", " {")) {
             let name = workspace::relative(&file);
             assert!(UNSAFE_ALLOWED_IN.contains(&name.as_str()), "{name} holds unsafe code");
         }

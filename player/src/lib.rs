@@ -18,6 +18,7 @@ pub mod decode;
 pub mod render;
 pub mod status;
 pub mod demo;
+pub mod allocator;
 pub mod process;
 pub mod events;
 pub mod driver;

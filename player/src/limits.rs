@@ -34,6 +34,8 @@ pub const BOXES: usize = 100_000;
 pub const SAMPLES: usize = 100_000;
 /// Response headers.
 pub const HEADER_BYTES: usize = 64 << 10;
+/// A file of trusted certificates.
+pub const AUTHORITIES_BYTES: u64 = 16 << 20;
 /// Redirects followed for one request.
 pub const REDIRECTS: usize = 5;
 /// Picture side in pixels.

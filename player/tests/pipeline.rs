@@ -3,371 +3,52 @@
 #![cfg(feature = "media")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use abr::presentation::{Container, ContentType, RepresentationKey};
-use abr::protocol::FetchId;
-use abr::segments::Segment;
+mod support;
+
+use abr::error::{Code, Error, Severity};
+use abr::presentation::{Container, ContentType};
 use abr::time::MediaTime;
-use bytes::Bytes;
-use player::decode::{AudioOutput, FrameLog, FrameOutput, Options, PipelineHandle, start};
-use player::pipeline::{Append, PipelineCommand, PipelineEvent, Timing};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Mutex};
+use player::decode::AudioOutput;
+use player::pipeline::{PipelineCommand, PipelineEvent};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-const SEGMENT: i64 = 2_000;
-const FPS: i64 = 24;
-
-/// A title of 2 s segments at 24 frames per second.
-struct Title {
-    dir: PathBuf,
-    container: Container,
-    name: &'static str,
-    audio: bool,
-}
-
-/// One line of a frame log.
-#[derive(Clone, Debug, serde::Deserialize)]
-struct Line {
-    pts_ms: f64,
-    t_ms: f64,
-    representation: String,
-    width: u32,
-    md5: String,
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines(&self) -> Vec<Line> {
-        let bytes = self.0.lock().unwrap();
-        bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|l| !l.is_empty())
-            .map(|l| serde_json::from_slice(l).unwrap())
-            .collect()
-    }
-}
-
-struct Player {
-    handle: PipelineHandle,
-    events: UnboundedReceiver<PipelineEvent>,
-    seen: Vec<PipelineEvent>,
-    log: Log,
-    appended: u64,
-}
-
-fn ffmpeg(arguments: &[&str], dir: &Path) -> Option<Vec<u8>> {
-    let output = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(arguments).current_dir(dir).output();
-    let Ok(output) = output else {
-        println!("skipped: ffmpeg is not installed");
-        return None;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(output.stdout)
-}
-
-/// Video of `size` and `codec` (ffmpeg's options), optionally with sound, cut into `container`.
-fn title(
-    dir: &Path,
-    name: &'static str,
-    size: &str,
-    seconds: u32,
-    codec: &str,
-    container: Container,
-) -> Option<Title> {
-    let dir = dir.join(name);
-    std::fs::create_dir_all(&dir).unwrap();
-    let source = format!("testsrc2=size={size}:rate={FPS}");
-    let (seconds, group) = (seconds.to_string(), (SEGMENT * FPS / 1000).to_string());
-    let mut arguments = vec!["-f", "lavfi", "-i", &source];
-    let audio = codec.contains("-c:a");
-    if audio {
-        arguments.extend(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
-    }
-    arguments.extend(["-t", &seconds, "-g", &group, "-keyint_min", &group, "-sc_threshold", "0"]);
-    arguments.extend(codec.split(' '));
-    match container {
-        Container::Ts => {
-            arguments.extend(["-f", "hls", "-hls_time", "2", "-hls_segment_filename", "%d.ts", "o.m3u8"])
-        }
-        _ => arguments.extend([
-            "-f",
-            "dash",
-            "-seg_duration",
-            "2",
-            "-use_timeline",
-            "0",
-            "-init_seg_name",
-            "init.mp4",
-            "-media_seg_name",
-            "$Number$.mp4",
-            "out.mpd",
-        ]),
-    }
-    ffmpeg(&arguments, &dir)?;
-    Some(Title { dir, container, name, audio })
-}
-
-impl Title {
-    fn segment(&self, number: i64) -> Option<Bytes> {
-        let name = match self.container {
-            Container::Ts => format!("{number}.ts"),
-            _ => format!("{}.mp4", number + 1),
-        };
-        std::fs::read(self.dir.join(name)).ok().map(Bytes::from)
-    }
-
-    fn init(&self) -> Option<Bytes> {
-        std::fs::read(self.dir.join("init.mp4")).ok().map(Bytes::from)
-    }
-
-    /// The MD5 that ffmpeg gives for each frame.
-    fn digests(&self) -> Vec<String> {
-        let mut whole = self.init().map(|init| init.to_vec()).unwrap_or_default();
-        (0..).map_while(|number| self.segment(number)).for_each(|segment| whole.extend_from_slice(&segment));
-        std::fs::write(self.dir.join("whole"), whole).unwrap();
-        let text = ffmpeg(&["-i", "whole", "-map", "0:v", "-f", "framemd5", "-"], &self.dir).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| line.rsplit(", ").next().unwrap().trim().to_owned()).collect()
-    }
-}
-
-impl Player {
-    fn new(pacing: bool) -> Self {
-        Self::with_sound(pacing, AudioOutput::Silent)
-    }
-
-    fn with_sound(pacing: bool, audio: AudioOutput) -> Self {
-        let log = Log::default();
-        let names = ["a", "b", "c", "d"];
-        let name = move |key: RepresentationKey| names[key.representation as usize].to_owned();
-        let frame_log = Some(FrameLog::new(Box::new(log.clone()), Instant::now(), Box::new(name)));
-        let options = Options { pacing, ..Options::new(audio, FrameOutput::Headless { frame_log }) };
-        let (sender, events) = unbounded_channel();
-        let handle = start(options, sender).unwrap();
-        Self { handle, events, seen: Vec::new(), log, appended: 0 }
-    }
-
-    fn send(&self, command: PipelineCommand) {
-        self.handle.send(command);
-    }
-
-    fn tracks(&self, video: bool, audio: bool) {
-        self.send(PipelineCommand::Tracks { video, audio });
-    }
-
-    fn run(&self, run: bool) {
-        self.send(PipelineCommand::Clock { run, rate: 1.0 });
-    }
-
-    fn append(&mut self, title: &Title, number: i64) {
-        let start = MediaTime::from_millis(number * SEGMENT);
-        let end = MediaTime::from_millis((number + 1) * SEGMENT);
-        self.appended += 1;
-        let representation = u32::from(title.name.as_bytes()[0] - b'a');
-        self.send(PipelineCommand::Append(Box::new(Append {
-            id: FetchId(self.appended),
-            track: ContentType::Video,
-            muxed_audio: title.audio,
-            representation: RepresentationKey { period: 0, adaptation_set: 0, representation },
-            codecs: String::new(),
-            container: title.container,
-            segment: Segment {
-                position: number as u64,
-                number: number as u64,
-                time: 0,
-                start,
-                end,
-                size: None,
-                discontinuity: 0,
-                init: None,
-                gap: false,
-                part: None,
-            },
-            timing: match title.container {
-                Container::Ts => Timing::Discontinuity(0),
-                _ => Timing::Offset { ticks: 0, timescale: 1 },
-            },
-            init: title.init(),
-            data: title.segment(number).unwrap(),
-        })));
-    }
-
-    /// Waits for an event; panics after 20 s or on trouble.
-    fn wait(&mut self, what: &str, wanted: impl Fn(&PipelineEvent) -> bool) -> PipelineEvent {
-        let started = Instant::now();
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    self.seen.push(event.clone());
-                    if wanted(&event) {
-                        return event;
-                    }
-                    let recovers =
-                        |error: &abr::error::Error| error.severity == abr::error::Severity::Recoverable;
-                    assert!(
-                        !matches!(&event, PipelineEvent::Trouble(error) if !recovers(error)),
-                        "{event:?}"
-                    );
-                }
-                Err(_) => {
-                    assert!(
-                        started.elapsed() < Duration::from_secs(20),
-                        "no {what}: {:?}",
-                        self.seen.iter().rev().take(5).collect::<Vec<_>>()
-                    );
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-            }
-        }
-    }
-
-    fn wait_ready(&mut self) -> MediaTime {
-        match self.wait("ready", |event| matches!(event, PipelineEvent::Ready { .. })) {
-            PipelineEvent::Ready { position } => position,
-            _ => unreachable!(),
-        }
-    }
-
-    fn wait_drained(&mut self) {
-        self.wait("drained", |event| matches!(event, PipelineEvent::Drained));
-    }
-
-    fn end(&self, audio: bool) {
-        self.send(PipelineCommand::EndOfTrack(ContentType::Video));
-        if audio {
-            self.send(PipelineCommand::EndOfTrack(ContentType::Audio));
-        }
-    }
-
-    fn counts(&self) -> (u64, u64) {
-        let last = self.seen.iter().rev().find_map(|event| match event {
-            PipelineEvent::Playback { presented, dropped, .. } => Some((*presented, *dropped)),
-            _ => None,
-        });
-        last.unwrap()
-    }
-}
-
-/// Milliseconds of frame `index`.
-fn pts_ms(index: usize) -> f64 {
-    MediaTime::from_ticks(index as i64, FPS as u32).as_nanos() as f64 / 1e6
-}
-
-fn check_times(lines: &[Line], first: usize) {
-    for (index, line) in lines.iter().enumerate() {
-        assert!((line.pts_ms - pts_ms(first + index)).abs() < 1e-4, "frame {index}: {line:?}");
-    }
-}
-
-/// On a busy machine frames may be late, but none is lost, repeated or out of order.
-fn check_paced(player: &Player, lines: &[Line], frames: u64) {
-    let (presented, dropped) = player.counts();
-    assert_eq!(presented + dropped, frames);
-    assert_eq!(presented, lines.len() as u64);
-    assert!(lines.is_sorted_by(|a, b| a.pts_ms < b.pts_ms));
-    let known = |line: &Line| (0..frames as usize).any(|index| (line.pts_ms - pts_ms(index)).abs() < 1e-4);
-    assert!(lines.iter().all(known));
-    println!("{dropped} of {frames} frames were late");
-}
-
-const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p";
+use support::{Player, check_paced, check_times, pictures, pictures_and_sound, pts_ms, title};
 
 #[test]
 fn every_frame_once_across_renditions() {
     let dir = tempfile::tempdir().unwrap();
-    let make = |name, size| title(dir.path(), name, size, 6, X264, Container::Mp4);
+    let make = |name, size| pictures(dir.path(), name, size, 6);
     let (Some(a), Some(b), Some(c)) = (make("a", "320x180"), make("b", "640x360"), make("c", "480x270"))
     else {
         return;
     };
-    let mut player = Player::new(false);
-    player.tracks(true, false);
-    for (number, title) in [&a, &b, &c].into_iter().enumerate() {
-        player.append(title, number as i64);
-    }
-    player.end(false);
-    player.wait_ready();
-    player.run(true);
-    player.wait_drained();
-    let lines = player.log.lines();
-    check_times(&lines, 0);
-    assert_eq!(lines.len(), 144);
-    assert_eq!(player.counts(), (144, 0));
-    let expected = [a.digests(), b.digests(), c.digests()];
+    let lines = Player::check_unpaced(&[&a, &b, &c]);
     for (index, line) in lines.iter().enumerate() {
         assert_eq!(line.representation, ["a", "b", "c"][index / 48]);
         assert_eq!(line.width, [320, 640, 480][index / 48]);
-        assert_eq!(line.md5, expected[index / 48][index], "frame {index}");
     }
 }
 
 #[test]
 fn transport_streams_with_sound() {
     let dir = tempfile::tempdir().unwrap();
-    let codec = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a aac";
-    let make = |name, size| title(dir.path(), name, size, 6, codec, Container::Ts);
+    let make = |name, size| pictures_and_sound(dir.path(), name, size, 6);
     let (Some(a), Some(b)) = (make("a", "320x180"), make("b", "640x360")) else { return };
-    let mut player = Player::new(false);
-    player.tracks(true, true);
-    for (number, title) in [&a, &b, &a].into_iter().enumerate() {
-        player.append(title, number as i64);
-    }
-    player.end(true);
-    player.wait_ready();
-    player.run(true);
-    player.wait_drained();
-    let lines = player.log.lines();
-    check_times(&lines, 0);
-    let expected = [a.digests(), b.digests(), a.digests()];
-    for (index, line) in lines.iter().enumerate() {
-        assert_eq!(line.md5, expected[index / 48][index], "frame {index}");
-    }
-    assert_eq!(player.counts(), (144, 0));
+    Player::check_unpaced(&[&a, &b, &a]);
 }
 
 #[test]
 fn a_change_of_codec_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=2:open-gop=0 -pix_fmt yuv420p10le -tag:v hvc1";
-    let Some(a) = title(dir.path(), "a", "320x180", 6, X264, Container::Mp4) else { return };
+    let Some(a) = pictures(dir.path(), "a", "320x180", 6) else { return };
     let Some(b) = title(dir.path(), "b", "320x180", 6, hevc, Container::Mp4) else { return };
-    let mut player = Player::new(false);
-    player.tracks(true, false);
-    for (number, title) in [&a, &b, &a].into_iter().enumerate() {
-        player.append(title, number as i64);
-    }
-    player.end(false);
-    player.wait_ready();
-    player.run(true);
-    player.wait_drained();
-    let lines = player.log.lines();
-    check_times(&lines, 0);
-    let expected = [a.digests(), b.digests(), a.digests()];
-    for (index, line) in lines.iter().enumerate() {
-        assert_eq!(line.md5, expected[index / 48][index], "frame {index}");
-    }
-    assert_eq!(player.counts(), (144, 0));
+    Player::check_unpaced(&[&a, &b, &a]);
 }
 
 #[test]
 fn paced_frames_come_on_time() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(a) = title(dir.path(), "a", "320x180", 4, X264, Container::Mp4) else { return };
+    let Some(a) = pictures(dir.path(), "a", "320x180", 4) else { return };
     let mut player = Player::new(true);
     player.tracks(true, false);
     player.append(&a, 0);
@@ -393,12 +74,9 @@ fn paced_frames_come_on_time() {
 #[test]
 fn pictures_follow_the_sound_device() {
     let dir = tempfile::tempdir().unwrap();
-    let codec = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a aac";
-    let Some(a) = title(dir.path(), "a", "320x180", 6, codec, Container::Ts) else { return };
+    let Some(a) = pictures_and_sound(dir.path(), "a", "320x180", 6) else { return };
     let mut player = Player::with_sound(true, AudioOutput::Element("fakesink".into()));
-    player.tracks(true, true);
-    (0..3).for_each(|number| player.append(&a, number));
-    player.end(true);
+    player.append_all(&[&a; 3]);
     player.wait_ready();
     player.run(true);
     let leads =
@@ -433,13 +111,10 @@ fn pictures_follow_the_sound_device() {
 #[test]
 fn without_a_sound_device_time_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let codec = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -c:a aac";
-    let Some(a) = title(dir.path(), "a", "320x180", 2, codec, Container::Ts) else { return };
+    let Some(a) = pictures_and_sound(dir.path(), "a", "320x180", 2) else { return };
     let mut player = Player::with_sound(true, AudioOutput::Element("nosuchsink".into()));
-    player.tracks(true, true);
-    player.append(&a, 0);
-    player.end(true);
-    let trouble = |event: &PipelineEvent| matches!(event, PipelineEvent::Trouble(error) if error.code == abr::error::Code::NoAudioDevice);
+    player.append_all(&[&a]);
+    let trouble = |event: &PipelineEvent| matches!(event, PipelineEvent::Trouble(error) if error.code == Code::NoAudioDevice);
     player.wait("notice", trouble);
     player.run(true);
     player.wait_drained();
@@ -450,13 +125,9 @@ fn without_a_sound_device_time_goes_on() {
 #[test]
 fn a_seek_shows_the_frame_asked_for() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(a) = title(dir.path(), "a", "320x180", 6, X264, Container::Mp4) else { return };
+    let Some(a) = pictures(dir.path(), "a", "320x180", 6) else { return };
     let mut player = Player::new(true);
-    player.tracks(true, false);
-    for number in 0..3 {
-        player.append(&a, number);
-    }
-    player.end(false);
+    player.append_all(&[&a; 3]);
     player.wait_ready();
     let digests = a.digests();
     // Forward, backward, on a frame's start, inside a frame, to the last frame, behind the end.
@@ -489,7 +160,7 @@ fn a_seek_shows_the_frame_asked_for() {
 #[test]
 fn a_flush_replaces_what_was_not_decoded_yet() {
     let dir = tempfile::tempdir().unwrap();
-    let make = |name, size| title(dir.path(), name, size, 6, X264, Container::Mp4);
+    let make = |name, size| pictures(dir.path(), name, size, 6);
     let (Some(a), Some(b)) = (make("a", "320x180"), make("b", "640x360")) else { return };
     let mut player = Player::new(false);
     player.tracks(true, false);
@@ -513,7 +184,7 @@ fn a_flush_replaces_what_was_not_decoded_yet() {
 #[test]
 fn corrupt_samples_cost_only_their_group() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(a) = title(dir.path(), "a", "320x180", 6, X264, Container::Mp4) else { return };
+    let Some(a) = pictures(dir.path(), "a", "320x180", 6) else { return };
     let digests = a.digests();
     let path = a.dir.join("2.mp4");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -521,13 +192,8 @@ fn corrupt_samples_cost_only_their_group() {
     bytes[data..data + 400].iter_mut().for_each(|byte| *byte ^= 0x5a);
     std::fs::write(&path, bytes).unwrap();
     let mut player = Player::new(false);
-    player.tracks(true, false);
-    (0..3).for_each(|number| player.append(&a, number));
-    player.end(false);
-    player.wait_ready();
-    player.run(true);
-    player.wait("drained", |event| matches!(event, PipelineEvent::Drained));
-    let lines = player.log.lines();
+    player.append_all(&[&a; 3]);
+    let lines = player.play_out();
     let (presented, dropped) = player.counts();
     assert_eq!(presented + dropped, 144);
     let damaged: Vec<usize> =
@@ -537,10 +203,41 @@ fn corrupt_samples_cost_only_their_group() {
     println!("{dropped} of 48 corrupt frames were dropped");
 }
 
+/// Nothing comes out of the decoder, so nothing is ever ready: the track ends all the same, and says why.
+#[test]
+fn a_track_without_one_decodable_picture_ends_in_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(a) = pictures(dir.path(), "a", "320x180", 4) else { return };
+    for number in [1, 2] {
+        let path = a.dir.join(format!("{number}.mp4"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let mut at = bytes.windows(4).position(|word| word == b"mdat").unwrap() + 4;
+        while let Some(length) = bytes.get(at..at + 4) {
+            let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            // Filler data, which decoders take and ignore (ISO/IEC 14496-10, 7.4.1).
+            bytes[at + 4] = 12;
+            at += 4 + length;
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let mut player = Player::new(false);
+    player.append_all(&[&a; 2]);
+    player.run(true);
+    let fatal = |error: &Error| error.severity == Severity::Fatal;
+    let event = player
+        .await_event("an error", |event| matches!(event, PipelineEvent::Trouble(error) if fatal(error)));
+    let PipelineEvent::Trouble(error) = event else { unreachable!() };
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (Code::Stuck, "none of the 96 pictures could be decoded")
+    );
+    player.await_event("drained", |event| matches!(event, PipelineEvent::Drained));
+}
+
 #[test]
 fn unusable_segments_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(a) = title(dir.path(), "a", "320x180", 2, X264, Container::Mp4) else { return };
+    let Some(a) = pictures(dir.path(), "a", "320x180", 2) else { return };
     let mut player = Player::new(true);
     player.tracks(true, false);
     std::fs::write(a.dir.join("1.mp4"), "<html>404</html>").unwrap();

@@ -1,5 +1,6 @@
 //! Protected files against other people's clear ones: samples, segments, initialization data, licences.
 
+use crate::harness::Case;
 use abr::presentation::{Container, ContentType};
 use bytes::Bytes;
 use drm_stub::clearkey::{ClearKey, parse_licence, request};
@@ -11,11 +12,6 @@ use player::media::decrypt::decrypt;
 use player::media::demux::{Demuxer, RawTrack, Wanted};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// Kinds and features that are not compared, with the reason.
-const EXCLUDED: &[(&str, &str)] =
-    &[("vector", "helpers of another library for key systems that are not built in")];
 
 fn hex_bytes(text: &str) -> Vec<u8> {
     let digit = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
@@ -26,68 +22,23 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[test]
-fn protected_content_becomes_clear() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let root = variable("SLUICE_CONFORMANCE_DIR")
-        .or_else(|| variable("SLUICE_SHARED_DIR").map(|shared| shared.join("conformance")))
-        .unwrap_or_else(|| workspace.join("../shared/conformance"))
-        .join("drm");
-    let mut failures = Vec::new();
-    let mut seen = 0;
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    folders.sort();
-    for folder in folders {
-        let Ok(text) = std::fs::read_to_string(folder.join("cases.json")) else { continue };
-        let document: Value = serde_json::from_str(&text).expect("cases are JSON");
-        let source = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (mut passed, mut failed, mut excluded) = (0, 0, 0);
-        for case in document["cases"].as_array().into_iter().flatten() {
-            seen += 1;
-            if let Some((_, reason)) = EXCLUDED.iter().find(|(kind, _)| case["kind"] == **kind) {
-                excluded += 1;
-                println!("excluded: {}: {reason}", case["id"]);
-                continue;
-            }
-            match check(case, &folder) {
-                Ok(()) => passed += 1,
-                Err(what) => {
-                    failed += 1;
-                    failures.push(format!("drm/{source}/{}: {what}", case["id"]));
-                }
-            }
-        }
-        println!("drm/{source}: {passed} passed, {failed} failed, {excluded} excluded");
-    }
-    if seen == 0 {
-        println!("skipped: no conformance cases at {}", root.display());
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+/// What is wrong with a case.
+pub(crate) fn check(case: &Case) -> Vec<String> {
+    let result = match case.text("kind") {
+        "decrypt" => check_decrypt(case),
+        "segment-aes" => check_segment(case),
+        "init-data" => check_init_data(case),
+        "clearkey" => check_clearkey(&case.json),
+        kind => Err(format!("the kind {kind} is not implemented")),
+    };
+    result.err().into_iter().collect()
 }
 
-fn check(case: &Value, folder: &Path) -> Result<(), String> {
-    match case["kind"].as_str().unwrap_or_default() {
-        "decrypt" => check_decrypt(case, folder),
-        "segment-aes" => check_segment(case, folder),
-        "init-data" => check_init_data(case, folder),
-        "clearkey" => check_clearkey(case),
-        kind => Err(format!("the kind {kind} is not known")),
-    }
-}
-
-fn inputs(case: &Value, folder: &Path, role: &str) -> Vec<Bytes> {
-    let of_role = case["inputs"].as_array().into_iter().flatten().filter(|input| input["role"] == role);
-    let read = |input: &Value| std::fs::read(folder.join(input["file"].as_str()?)).ok();
-    of_role.filter_map(read).map(Bytes::from).collect()
-}
-
-fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
-    let init = inputs(case, folder, "init").into_iter().next();
+fn check_decrypt(case: &Case) -> Result<(), String> {
+    let init = case.inputs("init")?.into_iter().next().map(Bytes::from);
     let mut demuxer = Demuxer::new();
     let (mut video, mut audio) = (RawTrack::default(), RawTrack::default());
-    for media in inputs(case, folder, "media") {
+    for media in case.inputs("media")?.into_iter().map(Bytes::from) {
         let part = demuxer.read(Container::Mp4, init.as_ref(), &media, Wanted::ALL);
         let part = part.map_err(|error| error.to_string())?;
         for (all, part) in [(&mut video, part.video), (&mut audio, part.audio)] {
@@ -96,7 +47,7 @@ fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
         }
     }
     let mut cdm = ClearKey::new();
-    let keys = case["keys"].as_object().ok_or("no keys")?;
+    let keys = case.json["keys"].as_object().ok_or("no keys")?;
     let kids =
         video.samples.iter().chain(&audio.samples).filter_map(|sample| Some(sample.protection.as_ref()?.kid));
     let kids: std::collections::BTreeSet<[u8; 16]> = kids.collect();
@@ -106,7 +57,7 @@ fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
             cdm.give(KeyId(kid), key);
         }
     }
-    for track in case["tracks"].as_array().ok_or("no tracks")? {
+    for track in case.json["tracks"].as_array().ok_or("no tracks")? {
         let codec = track["codec"].as_str().unwrap_or_default();
         let content_type = match codec {
             "avc1" | "hvc1" => ContentType::Video,
@@ -146,15 +97,15 @@ fn check_decrypt(case: &Value, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn check_segment(case: &Value, folder: &Path) -> Result<(), String> {
-    let data = inputs(case, folder, "ciphertext").into_iter().next().ok_or("no ciphertext")?;
+fn check_segment(case: &Case) -> Result<(), String> {
+    let mut data = case.input("ciphertext")?;
+    let case = &case.json;
     let key = SegmentKey::new(hex_bytes(case["key"].as_str().unwrap_or_default()));
     let key = key.map_err(|error| error.to_string())?;
     let vector = match case["iv"].as_str() {
         Some(iv) => hex_bytes(iv).try_into().map_err(|_| "an odd vector")?,
         None => sequence_vector(case["media_sequence"].as_u64().ok_or("no sequence number")?),
     };
-    let mut data = data.to_vec();
     match (decrypt_cbc(&key, &vector, &mut data), case["verdict"].as_str()) {
         (Err(_), Some("reject")) => Ok(()),
         (Ok(()), Some("reject")) => Err("not refused".into()),
@@ -170,11 +121,12 @@ fn check_segment(case: &Value, folder: &Path) -> Result<(), String> {
     }
 }
 
-fn check_init_data(case: &Value, folder: &Path) -> Result<(), String> {
-    let bytes = match case["init_data_base64"].as_str() {
+fn check_init_data(case: &Case) -> Result<(), String> {
+    let bytes = match case.json["init_data_base64"].as_str() {
         Some(text) => base64(text),
-        None => inputs(case, folder, "pssh").into_iter().next().unwrap_or_default().to_vec(),
+        None => case.input("pssh")?,
     };
+    let case = &case.json;
     let list = pssh::parse(&bytes);
     if case["verdict"] != "accept" {
         return Ok(());

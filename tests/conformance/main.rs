@@ -23,3 +23,8 @@ fn dash() {
 fn hls() {
     harness::run("hls", hls::check);
 }
+
+#[test]
+fn drm() {
+    harness::run("drm", drm::check);
+}

@@ -1,6 +1,7 @@
 //! Containers against other people's files: what is cut from them equals what ffprobe and a peer's
 //! extractor cut, and damaged ones end in errors.
 
+use crate::harness::{Case, run_some, sources};
 use abr::presentation::{Container, ContentType};
 use bytes::Bytes;
 use md5::{Digest, Md5};
@@ -10,130 +11,21 @@ use player::media::error::MediaError;
 use player::media::sample::{Codec, StreamLayout};
 use player::net::complete::check;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Cases that are not compared, with the reason.
-const EXCLUDED: &[(&str, &str)] = &[
-    ("flac-bear_no_num_samples.flac", "bare FLAC files are no streaming container"),
-    ("ogg-bear.opus", "Ogg is no streaming container"),
-    ("ogg-bear_duplicate_header.opus", "Ogg is no streaming container"),
-    ("ogg-bear_vorbis.ogg", "Ogg is no streaming container"),
-    ("mp4-testvid_1022ms_000.png", "a picture"),
-    ("mp4-testvid_1022ms_016.png", "a picture"),
-    ("mp4-testvid_1022ms_029.png", "a picture"),
-    ("mp3-bear-cbr-constant-frame-size-no-seek-table.mp3", "begins with zeros, which no segment does"),
-    ("mp3-bear-cbr-variable-frame-size-no-seek-table.mp3", "begins with zeros, which no segment does"),
-    ("mp3-bear-vbr-no-seek-table.mp3", "begins with zeros, which no segment does"),
-    ("mp4-bt601.mov", "ffprobe drops sound behind the end of the edit"),
-    ("mp4-sample_with_color_info.mp4", "ffprobe drops sound behind the end of the edit"),
-    ("mp4-iibbibb_editlist_videoonly.mp4", "the edit begins between two pictures; ffprobe rounds to one"),
-    ("mp4-sample_fixed_rechunk_no_elst.mp4", "PCM, which ffprobe gathers into larger packets"),
-    ("mp4-sample_mdat_too_long.mp4", "cut off, hence refused: a segment is whole or fetched again"),
-    ("mp4-bbb_mono_8kHz_12.2kbps_amrnb.3gp", "ffprobe asks the AMR decoder for channels"),
-    ("mp3.fmp4", "ffprobe asks the MP3 decoder for channels; the sample entry says two"),
-    ("ts-sample_ac3.ts", "ffprobe counts the parts of frames at both ends"),
-    ("ts-sample_ait.ts", "ffprobe counts the part of a frame at the end"),
-    ("ts-sample_ac4.ts", "AC-4 is not played"),
-    ("ts-sample_dts_express.ts", "DTS in transport streams is not played"),
-    ("ts-sample_dts_hd_across_pes.ts", "DTS in transport streams is not played"),
-    ("ts-sample_latm.ts", "LATM is reported as unsupported, not cut"),
-    ("h264-aac-latm.ts", "LATM is reported as unsupported, not cut"),
-    ("ts-sample_h265.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
-    ("ts-sample_h265_rps_pred.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
-    ("hevc-ac3.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
-    ("sintel-captions.ts", "ffprobe counts the zero byte before a start code to the unit before it"),
-    ("ts-sample_with_id3.adts", "ffprobe takes the picture in the tag for a video stream"),
-    ("h264-negcts.fmp4", "ffprobe moves time stamps by the largest negative composition offset"),
-    ("mp4ff-mvhevc-testdata-stereo_spatial.mp4", "ffprobe moves decoding times by the composition offset"),
-    ("vvc_400kbps_2s.mp4", "ffprobe moves time stamps by the largest negative composition offset"),
-    ("mp4-sample_fragmented_sideloaded_track.mp4", "its track is described outside of the file"),
-    ("mkv-subsample_encrypted_altref.webm", "encrypted WebM is reported as unsupported"),
-    ("mkv-subsample_encrypted_noaltref.webm", "encrypted WebM is reported as unsupported"),
-    ("test-aac-segment.aac", "ffprobe ignores the time stamp in the tag"),
-];
-
-struct Case {
-    source: String,
-    folder: PathBuf,
-    value: Value,
+fn media(case: &Case) -> Result<Bytes, String> {
+    case.input("media").map(Bytes::from)
 }
 
-impl Case {
-    fn id(&self) -> &str {
-        self.value["id"].as_str().unwrap_or_default()
-    }
-
-    fn input(&self, role: &str) -> Option<Bytes> {
-        let inputs = self.value["inputs"].as_array()?;
-        let input = inputs.iter().find(|input| input["role"] == role)?;
-        std::fs::read(self.folder.join(input["file"].as_str()?)).ok().map(Bytes::from)
-    }
-
-    fn excluded(&self) -> Option<&'static str> {
-        EXCLUDED.iter().find(|(id, _)| *id == self.id()).map(|(_, reason)| *reason)
-    }
-
-    fn demux(&self) -> Result<Demuxed, MediaError> {
-        let media = self.input("media").unwrap_or_default();
-        Demuxer::new().read(Container::Unknown, self.input("init").as_ref(), &media, Wanted::ALL)
-    }
+fn demux(case: &Case) -> Result<Demuxed, String> {
+    let init = case.inputs("init")?.into_iter().next().map(Bytes::from);
+    let demuxed = Demuxer::new().read(Container::Unknown, init.as_ref(), &media(case)?, Wanted::ALL);
+    demuxed.map_err(|error| error.to_string())
 }
 
-/// All cases of the area; empty, and said so, when the folder is missing.
-fn cases() -> Vec<Case> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let root = variable("SLUICE_CONFORMANCE_DIR")
-        .or_else(|| variable("SLUICE_SHARED_DIR").map(|shared| shared.join("conformance")))
-        .unwrap_or_else(|| workspace.join("../shared/conformance"));
-    let mut cases = Vec::new();
-    for entry in std::fs::read_dir(root.join("media")).into_iter().flatten().flatten() {
-        let folder = entry.path();
-        let Ok(text) = std::fs::read_to_string(folder.join("cases.json")) else { continue };
-        let document: Value = serde_json::from_str(&text).expect("cases are JSON");
-        for value in document["cases"].as_array().into_iter().flatten() {
-            let source = entry.file_name().to_string_lossy().into_owned();
-            cases.push(Case { source, folder: folder.clone(), value: value.clone() });
-        }
-    }
-    if cases.is_empty() {
-        println!("skipped: no conformance cases at {}", root.display());
-    }
-    cases.sort_by(|a, b| (&a.source, a.id()).cmp(&(&b.source, b.id())));
-    cases
-}
-
-/// Counts per source, and what failed.
-#[derive(Default)]
-struct Tally {
-    counts: BTreeMap<String, [usize; 3]>,
-    failures: Vec<String>,
-}
-
-impl Tally {
-    fn add(&mut self, case: &Case, result: Result<(), String>) {
-        let counts = self.counts.entry(case.source.clone()).or_default();
-        match (result, case.excluded()) {
-            (_, Some(reason)) => {
-                counts[2] += 1;
-                println!("excluded: {}: {reason}", case.id());
-            }
-            (Ok(()), None) => counts[0] += 1,
-            (Err(what), None) => {
-                counts[1] += 1;
-                self.failures.push(format!("{}/{}: {what}", case.source, case.id()));
-            }
-        }
-    }
-
-    fn finish(self) {
-        for (source, [passed, failed, excluded]) in &self.counts {
-            println!("{source}: {passed} passed, {failed} failed, {excluded} excluded");
-        }
-        assert!(self.failures.is_empty(), "{} failed:\n{}", self.failures.len(), self.failures.join("\n"));
-    }
+fn wrong(result: Result<(), String>) -> Vec<String> {
+    result.err().into_iter().collect()
 }
 
 /// What both sides can say about a track.
@@ -202,19 +94,14 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn streams_are_those_that_ffprobe_sees() {
-    let mut tally = Tally::default();
-    for case in cases() {
-        let Some(streams) = case.value["ffprobe"].as_array() else { continue };
-        if case.value["verdict"] != "accept" {
-            continue;
-        }
-        tally.add(&case, compare_case(&case, streams));
-    }
-    tally.finish();
+    run_some("media", |case| {
+        let streams = case.json["ffprobe"].as_array()?;
+        (case.text("verdict") == "accept").then(|| wrong(compare_case(case, streams)))
+    });
 }
 
 fn compare_case(case: &Case, streams: &[Value]) -> Result<(), String> {
-    let demuxed = case.demux().map_err(|error| error.to_string())?;
+    let demuxed = demux(case)?;
     for (kind, content_type) in [("video", ContentType::Video), ("audio", ContentType::Audio)] {
         let track = demuxed.track(content_type);
         let Some(stream) = streams.iter().find(|stream| stream["codec_type"] == kind) else { continue };
@@ -241,19 +128,16 @@ fn compare_case(case: &Case, streams: &[Value]) -> Result<(), String> {
 
 #[test]
 fn samples_of_mp4_files_are_those_of_a_peer() {
-    let mut tally = Tally::default();
-    for case in cases() {
-        let is_mp4 = case.id().starts_with("mp4-");
-        if case.value["kind"] == "samples" && case.value["verdict"] == "accept" && is_mp4 {
-            tally.add(&case, compare_samples(&case));
-        }
-    }
-    tally.finish();
+    run_some("media", |case| {
+        let is_mp4 = case.list("tags").iter().any(|tag| tag == "mp4");
+        let compared = case.text("kind") == "samples" && case.text("verdict") == "accept" && is_mp4;
+        compared.then(|| wrong(compare_samples(case)))
+    });
 }
 
 fn compare_samples(case: &Case) -> Result<(), String> {
-    let demuxed = case.demux().map_err(|error| error.to_string())?;
-    let expected = case.value["expect"]["tracks"].as_array().ok_or("no tracks")?;
+    let demuxed = demux(case)?;
+    let expected = case.json["expect"]["tracks"].as_array().ok_or("no tracks")?;
     for (prefix, track) in [("video/", &demuxed.video), ("audio/", &demuxed.audio)] {
         let kind = |track: &&Value| {
             track["format"]["sample_mime_type"].as_str().is_some_and(|mime| mime.starts_with(prefix))
@@ -289,22 +173,16 @@ fn compare_samples(case: &Case) -> Result<(), String> {
 
 #[test]
 fn segments_begin_and_end_where_a_peer_says() {
-    let mut tally = Tally::default();
-    for case in cases() {
-        if case.value["kind"] == "segments" {
-            tally.add(&case, compare_segments(&case));
-        }
-    }
-    tally.finish();
+    run_some("media", |case| (case.text("kind") == "segments").then(|| wrong(compare_segments(case))));
 }
 
 fn compare_segments(case: &Case) -> Result<(), String> {
-    let file = case.input("media").ok_or("no file")?;
+    let file = media(case)?;
     let range = |part: &Value| {
         let field = |name: &str| part[name].as_u64().unwrap_or_default() as usize;
         file.slice(field("offset")..field("offset") + field("size"))
     };
-    let segments = &case.value["segments"];
+    let segments = &case.json["segments"];
     let init = range(&segments["init"]);
     let mut demuxer = Demuxer::new();
     for (number, part) in segments["media"].as_array().ok_or("no segments")?.iter().enumerate() {
@@ -327,13 +205,15 @@ fn compare_segments(case: &Case) -> Result<(), String> {
 
 #[test]
 fn damaged_inputs_end_quickly() {
-    let cases = cases();
-    let valid =
-        cases.iter().find(|case| case.id() == "h264-aac-sidx.fmp4").and_then(|case| case.input("media"));
+    let cases: Vec<Case> = sources("media").into_iter().flat_map(|(_, cases)| cases).collect();
+    let valid = cases.iter().find(|case| case.text("id") == "h264-aac-sidx.fmp4");
+    let valid = valid.and_then(|case| media(case).ok());
     let mut slowest = (Duration::ZERO, String::new());
     for case in &cases {
-        let inputs = case.value["inputs"].as_array().into_iter().flatten();
-        for data in inputs.filter_map(|input| case.input(input["role"].as_str()?)) {
+        let roles: BTreeSet<&str> =
+            case.list("inputs").iter().filter_map(|input| input["role"].as_str()).collect();
+        let inputs = roles.into_iter().flat_map(|role| case.inputs(role).unwrap_or_default());
+        for data in inputs.map(Bytes::from) {
             let begin = Instant::now();
             let mut demuxer = Demuxer::new();
             let containers =
@@ -353,9 +233,9 @@ fn damaged_inputs_end_quickly() {
             }
             let took = begin.elapsed();
             if took > slowest.0 {
-                slowest = (took, case.id().to_owned());
+                slowest = (took, case.text("id").to_owned());
             }
-            assert!(took < Duration::from_secs(5), "{} took {took:?}", case.id());
+            assert!(took < Duration::from_secs(5), "{} took {took:?}", case.text("id"));
         }
     }
     println!("{} cases, slowest {} in {:?}", cases.len(), slowest.1, slowest.0);

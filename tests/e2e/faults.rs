@@ -92,11 +92,16 @@ fn play(row: &Row, title: &Title) -> Result<(), String> {
 
 fn run(site: Site, title: &Title) -> Outcome {
     let origin = Origin::start(site);
-    Sluice::unpaced(&origin.url(title.entry)).args(&["--max-height", "360"]).timeout(ROW_TIMEOUT).run()
+    player(&origin.url(title.entry)).run()
+}
+
+/// The player as every row runs it.
+pub(crate) fn player(url: &str) -> Sluice {
+    Sluice::unpaced(url).args(&["--max-height", "360"]).timeout(ROW_TIMEOUT)
 }
 
 /// What happened, in a word, or why it was wrong.
-fn judge(outcome: &Outcome, title: &Title, wanted: Wanted) -> Result<&'static str, String> {
+pub(crate) fn judge(outcome: &Outcome, title: &Title, wanted: Wanted) -> Result<&'static str, String> {
     if outcome.hung {
         return Err("hung".to_owned());
     }
@@ -137,7 +142,7 @@ fn judge(outcome: &Outcome, title: &Title, wanted: Wanted) -> Result<&'static st
 }
 
 /// The fourth video segment of every rendition.
-fn segment(packaging: Packaging) -> &'static str {
+pub(crate) fn segment(packaging: Packaging) -> &'static str {
     match packaging {
         Packaging::HlsTs | Packaging::HlsFmp4 => "v*-003.",
         _ => "seg-*-004.m4s",

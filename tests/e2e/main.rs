@@ -17,3 +17,5 @@ mod demo;
 mod presentations;
 mod nginx;
 mod live;
+mod network;
+mod webm;

@@ -4,11 +4,10 @@
 //! down from outside, the test says so, and the same check on the shaped origin (`switching`) stands for it.
 
 use crate::switching::{check_fall_and_rise, long_film};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::content::{Packaging, Title};
+use tests::nginx;
 use tests::sluice::{Sluice, program};
 
 /// A network namespace at the far end of a shaped link, with nginx in it; gone when dropped.
@@ -23,12 +22,7 @@ struct Site {
 impl Site {
     /// `None`, said aloud, when this machine does not allow it.
     fn start(title: &Title, number: u8) -> Option<Self> {
-        let Some(nginx) =
-            ["/usr/sbin/nginx", "/usr/bin/nginx"].map(Path::new).into_iter().find(|p| p.exists())
-        else {
-            println!("skipped: nginx is not installed");
-            return None;
-        };
+        let program = nginx::program()?;
         // Names of links have at most 15 characters.
         let name = format!("sl{}{number}", std::process::id() % 100_000);
         let (near, far) = (format!("{name}a"), format!("{name}b"));
@@ -51,12 +45,12 @@ impl Site {
                 return None;
             }
         }
-        let config = configure(site._folder.path(), &title.folder, &site.address);
+        let content = title.folder.display();
+        let server = format!("server {{ listen {}:80; root {content}; }}\n", site.address);
+        let config = nginx::configure(site._folder.path(), &server);
         let child = Command::new("ip")
             .args(["netns", "exec", &site.namespace])
-            .arg(nginx)
-            .args(["-g", "daemon off; master_process off;", "-c"])
-            .arg(config)
+            .args(nginx::command(program, &config))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -101,20 +95,6 @@ fn run(step: &str) -> Result<(), String> {
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn configure(folder: &Path, content: &Path, address: &str) -> PathBuf {
-    let config = folder.join("nginx.conf");
-    let (own, content) = (folder.display(), content.display());
-    let text = format!(
-        "user root;\npid {own}/pid;\nerror_log {own}/error.log;\nevents {{}}\nhttp {{\n  access_log off;\n  \
-         types {{ application/dash+xml mpd; application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 mp4 m4s; }}\n  \
-         client_body_temp_path {own}/a; proxy_temp_path {own}/b; fastcgi_temp_path {own}/c;\n  \
-         uwsgi_temp_path {own}/d; scgi_temp_path {own}/e;\n  \
-         server {{ listen {address}:80; root {content}; }}\n}}\n"
-    );
-    fs::write(&config, text).expect("the folder can be written");
-    config
 }
 
 fn plays_from_nginx(packaging: Packaging, number: u8) {

@@ -19,7 +19,6 @@ const EXCLUDED: &[(&str, &str)] = &[
     ("dash-clearkey", "encryption"),
     ("hls-sample-aes", "encryption"),
     ("clear-encrypted", "encryption"),
-    ("dash-multitype-variant", "an index inside of WebM (Cues)"),
     ("dash-thumbnails", "image tracks: there is nothing else in it"),
 ];
 

@@ -9,3 +9,6 @@ pub mod origin;
 pub mod content;
 pub mod live;
 pub mod sluice;
+pub mod nginx;
+pub mod proxy;
+pub mod tls;

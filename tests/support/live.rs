@@ -82,7 +82,8 @@ impl Broadcast {
                 start += duration;
             }
         }
-        let there = |(start, duration, _): &&(f64, f64, &str)| over || start + duration <= produced + ROUNDING;
+        let there =
+            |(start, duration, _): &&(f64, f64, &str)| over || start + duration <= produced + ROUNDING;
         let count = segments.iter().take_while(there).count();
         let first = count.saturating_sub(WINDOW);
         let mut playlist = format!(
@@ -91,10 +92,7 @@ impl Broadcast {
         );
         for (start, duration, name) in &segments[first..count] {
             let date = self.date(*start);
-            let _ = write!(
-                playlist,
-                "#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:{duration:.6},\n{name}\n"
-            );
+            let _ = write!(playlist, "#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:{duration:.6},\n{name}\n");
         }
         if over {
             playlist.push_str("#EXT-X-ENDLIST\n");
@@ -114,8 +112,7 @@ impl Broadcast {
             self.date(0.0),
             self.date(produced)
         );
-        let clock =
-            "<UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"time\"/>\n</MPD>";
+        let clock = "<UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"time\"/>\n</MPD>";
         let text = without_attribute(text, "mediaPresentationDuration");
         let text = text.replace("type=\"static\"", &live).replace("</MPD>", clock);
         if self.packaging == Packaging::DashTimeline { window(&text, produced) } else { text }
@@ -160,9 +157,8 @@ fn window(text: &str, produced: f64) -> String {
                 start += duration;
             }
         }
-        let there = |(start, duration): &&(u64, u64)| {
-            (start + duration) as f64 / timescale <= produced + ROUNDING
-        };
+        let there =
+            |(start, duration): &&(u64, u64)| (start + duration) as f64 / timescale <= produced + ROUNDING;
         let count = segments.iter().take_while(there).count();
         let first = count.saturating_sub(WINDOW);
         let listed: String =

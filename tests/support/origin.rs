@@ -5,7 +5,7 @@
 
 use crate::fault::{self, Effect, Fault};
 use crate::shaping::{Link, Shaper};
-use crate::source::{Served, Source};
+use crate::source::{self, Served, Source};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -274,16 +274,10 @@ async fn answer(
         shaper.answer().await;
     }
     let path = target.split('?').next().unwrap_or_default();
-    let made = loop {
-        match state.site.source.as_ref().map(|source| source.serve(target)) {
-            Some(Served::Wait(span)) => tokio::time::sleep(span).await,
-            made => break made,
-        }
-    };
-    let file = match made {
-        Some(Served::Bytes(bytes)) => Some(bytes),
-        Some(Served::Missing) => None,
-        Some(Served::File | Served::Wait(_)) | None => state.site.read(path),
+    let file = match source::answer(state.site.source.as_deref(), target).await {
+        Served::Bytes(bytes) => Some(bytes),
+        Served::Missing => None,
+        Served::File | Served::Wait(_) => state.site.read(path),
     };
     let plan = Plan::new(file, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
     state.note(number, |asked| asked.status = plan.status.as_u16());

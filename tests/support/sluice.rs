@@ -105,15 +105,64 @@ impl Sluice {
     }
 
     /// Runs it to its end.
-    pub fn run(mut self) -> Outcome {
+    pub fn run(self) -> Outcome {
+        self.start().finish()
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// When the program does not start.
+    pub fn start(mut self) -> Running {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let start = Instant::now();
+        let started = Instant::now();
         let mut child = self.command.spawn().expect("the player can be started");
         let stdout = reader(child.stdout.take());
         let stderr = reader(child.stderr.take());
-        let (status, peak_kib) = wait(&mut child, start + self.timeout);
-        let wall = start.elapsed();
-        let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+        Running { child, stdout, stderr, folder: self.folder, started, timeout: self.timeout }
+    }
+}
+
+/// A run that has been started.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdout: std::thread::JoinHandle<String>,
+    stderr: std::thread::JoinHandle<String>,
+    folder: tempfile::TempDir,
+    started: Instant,
+    timeout: Duration,
+}
+
+impl Running {
+    /// Waits until it has told that playback is at `position_ms` or behind. `false` when it ends before, or
+    /// takes too long.
+    pub fn reaches(&mut self, position_ms: u64) -> bool {
+        let there = |line: &str| {
+            let event: Value = serde_json::from_str(line).unwrap_or(Value::Null);
+            event["event"] == "position" && event["position_ms"].as_u64().is_some_and(|at| at >= position_ms)
+        };
+        while self.started.elapsed() < self.timeout {
+            let ended = !matches!(self.child.try_wait(), Ok(None));
+            let text = fs::read_to_string(self.folder.path().join("events.jsonl")).unwrap_or_default();
+            if text.lines().any(there) {
+                return true;
+            }
+            if ended {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Outcome {
+        let (status, peak_kib) = wait(&mut self.child, self.started + self.timeout);
+        let wall = self.started.elapsed();
+        let stdout = self.stdout.join().unwrap_or_default();
+        let stderr = self.stderr.join().unwrap_or_default();
         let lines = |name: &str| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         Outcome {
             code: status.and_then(|status| status.code()),

@@ -22,3 +22,14 @@ pub trait Source: Debug + Send + Sync {
     /// The answer to a request for `target`, path and query without leading slash.
     fn serve(&self, target: &str) -> Served;
 }
+
+/// The answer of a source, if there is one, once it has made up its mind.
+pub(crate) async fn answer(source: Option<&dyn Source>, target: &str) -> Served {
+    let Some(source) = source else { return Served::File };
+    loop {
+        match source.serve(target) {
+            Served::Wait(span) => tokio::time::sleep(span).await,
+            made => return made,
+        }
+    }
+}

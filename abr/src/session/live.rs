@@ -297,6 +297,27 @@ impl Session {
         (!wait.is_zero()).then(|| self.now + wait)
     }
 
+    /// Whether the next segment of a track exists, as far as that can be known; otherwise it is waited for.
+    pub(super) fn is_within_reach(&mut self, place: usize) -> bool {
+        if !self.is_live() {
+            return true;
+        }
+        if let Some(found) = self.peek(place) {
+            return self.has_joined() && self.is_due(place, found);
+        }
+        let Some((key, _)) = self.index_in_use(&self.tracks[place]) else { return true };
+        // Without a place on the timeline there is no next segment.
+        self.has_joined() && !self.awaits_growth(place, key)
+    }
+
+    /// Whether `segment` of `key` can only be decoded after others, and the representation in use can go on.
+    pub(super) fn must_stay(&self, place: usize, key: RepresentationKey, segment: &Segment) -> bool {
+        let dependent = segment.part.is_some_and(|part| !part.independent && part.index > 0);
+        let last = self.tracks[place].last;
+        let goes_on = self.peek(place).is_some_and(|(next, found)| Some(next) == last && !found.gap);
+        dependent && last != Some(key) && goes_on && !self.tracks[place].cursor.exact
+    }
+
     /// Whether the segment that `found` names for a track can be fetched now; arranges to be woken when it
     /// can be later, and mends what has fallen out of the window.
     pub(super) fn is_due(&mut self, place: usize, found: (RepresentationKey, Segment)) -> bool {

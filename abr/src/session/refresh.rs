@@ -378,6 +378,18 @@ impl Session {
         self.report(Event::Manifest { dynamic, duration, representations });
     }
 
+    /// End of the timeline as far as it is known.
+    pub(super) fn timeline_end(&self) -> Option<MediaTime> {
+        let presentation = self.presentation.as_ref()?;
+        let stated = presentation.duration.map(|duration| MediaTime::ZERO + duration);
+        let last = presentation.periods.last()?;
+        let periods = last.duration.map(|duration| last.start + duration);
+        let sets = last.adaptation_sets.iter();
+        let indexes =
+            sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
+        stated.or(periods).or_else(|| indexes.max())
+    }
+
     /// End of what the indexes in use list.
     fn listed_end(&self) -> Option<MediaTime> {
         let active = self.tracks.iter().filter(|track| !track.dropped);

@@ -147,27 +147,6 @@ impl Session {
         self.wake(self.now + Duration::from_millis(10));
     }
 
-    /// Whether the next segment of a track exists, as far as that can be known; otherwise it is waited for.
-    fn is_within_reach(&mut self, place: usize) -> bool {
-        if !self.is_live() {
-            return true;
-        }
-        if let Some(found) = self.peek(place) {
-            return self.has_joined() && self.is_due(place, found);
-        }
-        let Some((key, _)) = self.index_in_use(&self.tracks[place]) else { return true };
-        // Without a place on the timeline there is no next segment.
-        self.has_joined() && !self.awaits_growth(place, key)
-    }
-
-    /// Whether `segment` of `key` can only be decoded after others, and the representation in use can go on.
-    fn must_stay(&self, place: usize, key: RepresentationKey, segment: &Segment) -> bool {
-        let dependent = segment.part.is_some_and(|part| !part.independent && part.index > 0);
-        let last = self.tracks[place].last;
-        let goes_on = self.peek(place).is_some_and(|(next, found)| Some(next) == last && !found.gap);
-        dependent && last != Some(key) && goes_on && !self.tracks[place].cursor.exact
-    }
-
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other
     /// track; arranges to be woken otherwise.
     fn has_room(&mut self, place: usize) -> bool {
@@ -215,7 +194,7 @@ impl Session {
     }
 
     /// The segment at a track's cursor in the representation used last, or any whose index is known.
-    fn peek(&self, place: usize) -> Option<(RepresentationKey, Segment)> {
+    pub(super) fn peek(&self, place: usize) -> Option<(RepresentationKey, Segment)> {
         let presentation = self.presentation.as_ref()?;
         let track = &self.tracks[place];
         let adaptation_set = track.set(track.cursor.period)?;
@@ -610,17 +589,5 @@ impl Session {
     pub(super) fn period_now(&self) -> u32 {
         let position = self.position(self.now);
         self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
-    }
-
-    /// End of the timeline as far as it is known.
-    pub(super) fn timeline_end(&self) -> Option<MediaTime> {
-        let presentation = self.presentation.as_ref()?;
-        let stated = presentation.duration.map(|duration| MediaTime::ZERO + duration);
-        let last = presentation.periods.last()?;
-        let periods = last.duration.map(|duration| last.start + duration);
-        let sets = last.adaptation_sets.iter();
-        let indexes =
-            sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
-        stated.or(periods).or_else(|| indexes.max())
     }
 }

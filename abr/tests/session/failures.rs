@@ -31,6 +31,11 @@ fn but(fate: impl Fn(&Fetch) -> Option<Fate>) -> impl FnMut(&Presentation, &Fetc
     }
 }
 
+/// One minute over 6 Mbit/s from an origin that fails as `fate` says.
+fn play_but(fate: impl Fn(&Fetch) -> Option<Fate>) -> Play {
+    play_against(plain(), constant(6000), but(fate))
+}
+
 fn gaps(play: &Play) -> usize {
     play.count(|event| matches!(event, Event::Gap { .. }))
 }
@@ -43,14 +48,10 @@ fn a_segment_missing_in_one_rung_comes_from_another() {
         FailureKind::WrongContent,
         FailureKind::Redirects,
     ] {
-        let play = play_against(
-            plain(),
-            constant(6000),
-            but(|fetch| {
-                let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
-                (key.representation >= 3).then_some(Fate::Fails(kind, 0))
-            }),
-        );
+        let play = play_but(|fetch| {
+            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
+            (key.representation >= 3).then_some(Fate::Fails(kind, 0))
+        });
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
         assert_eq!(play.appends(ContentType::Video).len(), 15);
@@ -134,11 +135,7 @@ fn a_title_without_segments_ends_with_the_reason() {
         (FailureKind::Forbidden, 2006),
     ];
     for (kind, code) in cases {
-        let play = play_against(
-            plain(),
-            constant(6000),
-            but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(kind, 0))),
-        );
+        let play = play_but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(kind, 0)));
         assert_eq!(play.fatal(), code);
         assert!(play.now < at(15_000), "{kind:?}: {:?}", play.now);
         let video =
@@ -206,11 +203,9 @@ fn passing_failures_lose_nothing() {
         FailureKind::Malformed,
     ] {
         let times = if kind == FailureKind::Malformed { 1 } else { 2 };
-        let play = play_against(
-            plain(),
-            constant(6000),
-            but(|fetch| (is_video(fetch, 6) && fetch.attempt < times).then_some(Fate::Fails(kind, 1000))),
-        );
+        let play = play_but(|fetch| {
+            (is_video(fetch, 6) && fetch.attempt < times).then_some(Fate::Fails(kind, 1000))
+        });
         play.assert_ended();
         assert_eq!((gaps(&play), play.summary.stalls), (0, 0), "{kind:?}");
     }
@@ -218,28 +213,20 @@ fn passing_failures_lose_nothing() {
 
 #[test]
 fn the_first_segment_may_fail_too() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            (segment(fetch).is_some() && fetch.attempt == 0 && fetch.id.0 < 8)
-                .then_some(Fate::Fails(FailureKind::Truncated, 100))
-        }),
-    );
+    let play = play_but(|fetch| {
+        (segment(fetch).is_some() && fetch.attempt == 0 && fetch.id.0 < 8)
+            .then_some(Fate::Fails(FailureKind::Truncated, 100))
+    });
     play.assert_ended();
     assert!(play.summary.startup_ms.unwrap() < 2000);
 }
 
 #[test]
 fn a_body_that_stands_still_is_given_up_for_a_lower_rung() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 3))?;
-            (key.representation > 0).then_some(Fate::Stands(50_000))
-        }),
-    );
+    let play = play_but(|fetch| {
+        let (key, _) = segment(fetch).filter(|_| is_video(fetch, 3))?;
+        (key.representation > 0).then_some(Fate::Stands(50_000))
+    });
     play.assert_ended();
     assert_eq!(gaps(&play), 0);
     let stalled = play.summary.stall_ms;
@@ -249,27 +236,19 @@ fn a_body_that_stands_still_is_given_up_for_a_lower_rung() {
 #[test]
 fn headers_that_never_come_end_at_the_timeout() {
     let asked = std::cell::Cell::new(false);
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| (is_video(fetch, 8) && !asked.replace(true)).then_some(Fate::Stands(0))),
-    );
+    let play = play_but(|fetch| (is_video(fetch, 8) && !asked.replace(true)).then_some(Fate::Stands(0)));
     play.assert_ended();
     assert_eq!((gaps(&play), play.summary.stalls), (0, 0));
 }
 
 #[test]
 fn an_unreachable_server_is_a_typed_error_within_seconds() {
-    let play = play_against(plain(), constant(6000), but(|_| Some(Fate::Fails(FailureKind::Connect, 0))));
+    let play = play_but(|_| Some(Fate::Fails(FailureKind::Connect, 0)));
     assert_eq!(play.fatal(), 2001);
     assert_eq!(play.fetches().count(), 3, "three attempts at the manifest");
     assert!(play.now < at(10_000));
 
-    let segments = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(FailureKind::Connect, 0))),
-    );
+    let segments = play_but(|fetch| segment(fetch).is_some().then_some(Fate::Fails(FailureKind::Connect, 0)));
     assert_eq!(segments.fatal(), 2001);
     assert!(segments.now < at(15_000), "{:?}", segments.now);
 }
@@ -291,14 +270,10 @@ fn a_manifest_that_cannot_be_read_is_a_typed_error() {
         assert_eq!(play.fetches().count(), attempts, "{kind:?}");
         assert!(play.now < at(10_000));
     }
-    let twice = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            (fetch.resource == Resource::Presentation && fetch.attempt < 2)
-                .then_some(Fate::Fails(FailureKind::Status(503), 0))
-        }),
-    );
+    let twice = play_but(|fetch| {
+        (fetch.resource == Resource::Presentation && fetch.attempt < 2)
+            .then_some(Fate::Fails(FailureKind::Status(503), 0))
+    });
     twice.assert_ended();
 }
 
@@ -311,14 +286,9 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
         _ => None,
     });
     let play = scenario(Scenario {
-        presentation: plain(),
-        link: constant(9000),
-        config: Config::default(),
         pending_indexes: true,
-        script: vec![],
-        facts: vec![],
         origin: &mut origin,
-        until: None,
+        ..scenario_of(plain(), constant(9000))
     });
     play.assert_ended();
     assert_eq!(gaps(&play), 0);
@@ -327,14 +297,9 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
         matches!(fetch.resource, Resource::Index(_)).then_some(Fate::Fails(FailureKind::Status(404), 0))
     });
     let play = scenario(Scenario {
-        presentation: plain(),
-        link: constant(9000),
-        config: Config::default(),
         pending_indexes: true,
-        script: vec![],
-        facts: vec![],
         origin: &mut origin,
-        until: None,
+        ..scenario_of(plain(), constant(9000))
     });
     assert_eq!(play.fatal(), 2004);
     assert!(play.now < at(10_000));
@@ -342,18 +307,14 @@ fn an_index_that_cannot_be_had_drops_its_rung() {
 
 #[test]
 fn an_initialization_segment_that_cannot_be_had_drops_its_rung() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| match fetch.resource {
-            Resource::Init { representation, .. }
-                if representation.adaptation_set == 0 && representation.representation < 3 =>
-            {
-                Some(Fate::Fails(FailureKind::Status(404), 0))
-            }
-            _ => None,
-        }),
-    );
+    let play = play_but(|fetch| match fetch.resource {
+        Resource::Init { representation, .. }
+            if representation.adaptation_set == 0 && representation.representation < 3 =>
+        {
+            Some(Fate::Fails(FailureKind::Status(404), 0))
+        }
+        _ => None,
+    });
     play.assert_ended();
     assert!(play.rungs().iter().all(|rung| *rung >= 3));
     assert_eq!(play.appends(ContentType::Video).len(), 15);
@@ -361,14 +322,10 @@ fn an_initialization_segment_that_cannot_be_had_drops_its_rung() {
 
 #[test]
 fn malformed_bytes_are_fetched_once_more_then_elsewhere() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
-            (key.representation == 5).then_some(Fate::Refused { malformed: true })
-        }),
-    );
+    let play = play_but(|fetch| {
+        let (key, _) = segment(fetch).filter(|_| is_video(fetch, 6))?;
+        (key.representation == 5).then_some(Fate::Refused { malformed: true })
+    });
     play.assert_ended();
     assert_eq!((gaps(&play), play.summary.stalls), (0, 0));
     assert_eq!(play.outputs.iter().filter(|(_, o)| matches!(o, Output::EndOfTrack(_))).count(), 2);
@@ -397,25 +354,17 @@ fn garbage_everywhere_is_skipped_and_garbage_only_is_fatal() {
 
 #[test]
 fn an_unknown_codec_is_avoided_for_good() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            let (key, _) = segment(fetch)?;
-            (key.adaptation_set == 0 && key.representation >= 2).then_some(Fate::Refused { malformed: false })
-        }),
-    );
+    let play = play_but(|fetch| {
+        let (key, _) = segment(fetch)?;
+        (key.adaptation_set == 0 && key.representation >= 2).then_some(Fate::Refused { malformed: false })
+    });
     play.assert_ended();
     assert_eq!(gaps(&play), 0);
     assert!(play.rungs().iter().filter(|rung| **rung >= 2).count() <= 4);
-    let none = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            let (key, _) = segment(fetch)?;
-            (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
-        }),
-    );
+    let none = play_but(|fetch| {
+        let (key, _) = segment(fetch)?;
+        (key.adaptation_set == 0).then_some(Fate::Refused { malformed: false })
+    });
     assert_eq!(none.fatal(), 4005);
     assert!(none.now < at(10_000), "{:?}", none.now);
 }
@@ -469,14 +418,10 @@ fn audio_that_fails_leaves_the_picture() {
         Fate::Refused { malformed: false },
         Fate::Refused { malformed: true },
     ] {
-        let play = play_against(
-            plain(),
-            constant(6000),
-            but(|fetch| {
-                let (key, _) = segment(fetch)?;
-                (key.adaptation_set == 1).then(|| fate.clone())
-            }),
-        );
+        let play = play_but(|fetch| {
+            let (key, _) = segment(fetch)?;
+            (key.adaptation_set == 1).then(|| fate.clone())
+        });
         play.assert_ended();
         assert_eq!(play.appends(ContentType::Video).len(), 15, "{fate:?}");
         assert!(
@@ -534,13 +479,9 @@ fn an_outage_in_the_middle_is_survived() {
 
 #[test]
 fn a_server_that_dies_is_reported_and_in_the_end_fatal() {
-    let play = play_against(
-        plain(),
-        constant(6000),
-        but(|fetch| {
-            segment(fetch).is_some_and(|(_, s)| s.number >= 3).then_some(Fate::Fails(FailureKind::Connect, 0))
-        }),
-    );
+    let play = play_but(|fetch| {
+        segment(fetch).is_some_and(|(_, s)| s.number >= 3).then_some(Fate::Fails(FailureKind::Connect, 0))
+    });
     assert_eq!(play.fatal(), 2001);
     let limit = Duration::from_secs(8) + Config::default().reconnect + Duration::from_secs(5);
     assert!(play.now < at(limit.as_millis() as u64), "{:?}", play.now);

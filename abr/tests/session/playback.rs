@@ -43,16 +43,7 @@ fn the_start_fetches_everything_at_once() {
 
 #[test]
 fn indexes_that_are_not_known_are_fetched_first_and_only_where_needed() {
-    let play = scenario(Scenario {
-        presentation: plain(),
-        link: constant(6000),
-        config: Config::default(),
-        pending_indexes: true,
-        script: vec![],
-        facts: vec![],
-        origin: &mut Faultless,
-        until: None,
-    });
+    let play = scenario(Scenario { pending_indexes: true, ..scenario_of(plain(), constant(6000)) });
     play.assert_ended();
     let before_playing: Vec<_> = play
         .outputs
@@ -427,14 +418,9 @@ fn the_same_facts_give_the_same_orders() {
 #[test]
 fn stop_ends_everything() {
     let play = scenario(Scenario {
-        presentation: plain(),
-        link: constant(1000),
-        config: Config::default(),
-        pending_indexes: false,
         script: vec![(3000, Command::Stop)],
-        facts: vec![],
-        origin: &mut Faultless,
         until: Some(at(10_000)),
+        ..scenario_of(plain(), constant(1000))
     });
     assert_eq!(play.session.phase(), Phase::Ended);
     assert!(play.fetches().all(|(t, _)| t < at(3000)));

@@ -58,6 +58,9 @@ pub struct Network {
     /// Header sent with every request to the manifest's host, as 'Name: value' (repeatable).
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+    /// Trust the authorities whose certificates (PEM) are in FILE, and no others.
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
     /// Let a public manifest name hosts in private networks.
     #[arg(long)]
     pub allow_private: bool,

@@ -41,8 +41,12 @@ pub(super) fn run(arguments: Inspect) -> Exit {
 
 /// Network settings for a title at `url`, from the options.
 pub(super) fn network(url: &Url, options: &Network) -> net::Config {
-    let (headers, allow_private) = (options.headers.clone(), options.allow_private);
-    net::Config { headers, allow_private, ..net::Config::new(url.clone()) }
+    net::Config {
+        headers: options.headers.clone(),
+        allow_private: options.allow_private,
+        authorities: options.cacert.clone(),
+        ..net::Config::new(url.clone())
+    }
 }
 
 async fn load(url: Url, options: &Network) -> Result<Title, Error> {

@@ -48,6 +48,7 @@ impl Exit {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     crate::process::ProcessClock::get();
+    crate::allocator::set_up();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

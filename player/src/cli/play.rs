@@ -44,6 +44,7 @@ pub(super) fn run(play: Play) -> Exit {
         let known = controller::NAMES.join(", ");
         return complain(&format!("'{}' is no controller; known are {known}.", play.controller), Exit::Usage);
     }
+    decode::warm_up();
     match session(&play) {
         Ok((summary, failure)) => report(&play, &summary, failure),
         Err(error) => complain(&error.to_string(), Exit::of(&error, false)),

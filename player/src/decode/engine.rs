@@ -5,8 +5,8 @@ use super::clock::PresentationClock;
 use super::frames::{FrameQueue, Notice};
 use super::intake::{Intake, Tracks};
 use super::message::Message;
-use super::registry;
 use super::video_track::VideoTrack;
+use super::watchdog::Watchdog;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
@@ -55,7 +55,12 @@ pub(super) struct Engine {
     /// Whether the first picture or sound is still to be announced.
     ready_is_due: bool,
     drained_told: bool,
+    /// What the driver ordered of the clock: whether to run, and at which rate.
+    ordered: (bool, f64),
+    /// What the clock and the sound were told.
+    applied: (bool, f64),
     reported: Instant,
+    watchdog: Watchdog,
 }
 
 /// What an engine is made of.
@@ -86,7 +91,10 @@ impl Engine {
             placed: false,
             ready_is_due: true,
             drained_told: false,
+            ordered: (false, 1.0),
+            applied: (false, 1.0),
             reported: Instant::now(),
+            watchdog: Watchdog::new(Instant::now()),
         }
     }
 
@@ -96,7 +104,6 @@ impl Engine {
             let message = format!("GStreamer does not start: {error}");
             self.tell(PipelineEvent::Trouble(Error::new(Severity::Fatal, Code::DecoderStart, message)));
         } else {
-            registry::preload();
             self.audio.open();
         }
         while self.turn() == Flow::On {}
@@ -133,8 +140,12 @@ impl Engine {
 
     /// How long nothing needs to be done unless a message comes; `None`: for ever.
     fn until_next_look(&self) -> Option<Duration> {
-        if !self.clock.is_running() || self.drained_told {
+        if self.drained_told {
             return None;
+        }
+        if !self.clock.is_running() {
+            // The first picture may never come, and the watchdog has to see that.
+            return self.ordered.0.then_some(REPORT);
         }
         let report = REPORT.saturating_sub(self.reported.elapsed());
         let soon = (self.active.video && self.video.is_dry()) || self.audio.is_awaited();
@@ -149,6 +160,13 @@ impl Engine {
         {
             self.tell(PipelineEvent::Trouble(error));
         }
+        let work = self.video.progress().filter(|_| self.active.video && self.ordered.0);
+        if self.watchdog.look(Instant::now(), work)
+            && let Err(error) = self.video.replace_hung()
+        {
+            self.tell(PipelineEvent::Trouble(error));
+        }
+        self.run_clock();
         let awaited = self.audio.is_awaited();
         if self.active.audio {
             self.audio.feed(&self.clock);
@@ -166,6 +184,9 @@ impl Engine {
         if self.is_drained() {
             self.drained_told = true;
             self.report();
+            if let Some(error) = self.barren() {
+                self.tell(PipelineEvent::Trouble(error));
+            }
             self.tell(PipelineEvent::Drained);
         } else if self.clock.is_running() && self.reported.elapsed() >= REPORT {
             self.report();
@@ -211,9 +232,8 @@ impl Engine {
             },
             PipelineCommand::Seek { to, buffered } => self.seek(to, buffered),
             PipelineCommand::Clock { run, rate } => {
-                self.clock.set(run, rate);
-                self.audio.run(run, rate, &self.clock);
-                self.frames.poke();
+                self.ordered = (run, rate);
+                self.run_clock();
                 self.report();
             }
             PipelineCommand::Volume(volume) => self.audio.set_volume(volume),
@@ -260,13 +280,33 @@ impl Engine {
             self.intake.forget(ContentType::Audio);
             self.intake.forget_timing();
         }
-        self.video.seek(to, buffered);
+        self.video.seek(to, buffered, self.watchdog.doubts(Instant::now()));
         self.audio.seek(to, buffered, &self.clock);
         self.report();
     }
 
+    /// Runs or holds the clock as ordered, though not before the first picture is shown: decoding it takes
+    /// its time, and those behind it would be late already.
+    fn run_clock(&mut self) {
+        let (run, rate) = self.ordered;
+        let now = (run && !self.awaits_picture(), rate);
+        if now != self.applied {
+            self.applied = now;
+            self.clock.set(now.0, rate);
+            self.audio.run(now.0, rate, &self.clock);
+            self.frames.poke();
+        }
+    }
+
+    /// Whether the first picture since the start or a seek is still to come, as far as can be told.
+    fn awaits_picture(&self) -> bool {
+        let may_come = !(self.video.has_given_up() || self.video.is_dry() || self.video.is_drained());
+        self.pacing && self.active.video && self.ready_is_due && may_come
+    }
+
     fn ready(&mut self, position: MediaTime) {
         if std::mem::take(&mut self.ready_is_due) {
+            self.run_clock();
             self.tell(PipelineEvent::Ready { position });
             self.report();
         }
@@ -293,7 +333,7 @@ impl Engine {
 
     fn is_drained(&mut self) -> bool {
         let Active { video, audio } = self.active;
-        if self.drained_told || !(video || audio) || self.ready_is_due {
+        if self.drained_told || !(video || audio) {
             return false;
         }
         let position = self.clock.position();
@@ -306,6 +346,19 @@ impl Engine {
             return true;
         }
         position >= end
+    }
+
+    /// What to say at the end of a title of whose pictures not one came out of a decoder: that is no way to
+    /// play to the end. With sound there was something to play.
+    fn barren(&self) -> Option<Error> {
+        let (presented, lost) = self.frames.counts();
+        if !self.active.video || presented > 0 || lost == 0 {
+            return None;
+        }
+        let heard = self.active.audio && self.audio.has_started();
+        let severity = if heard { Severity::Warning } else { Severity::Fatal };
+        let message = format!("none of the {lost} pictures could be decoded");
+        Some(Error::new(severity, Code::Stuck, message))
     }
 
     fn report(&mut self) {

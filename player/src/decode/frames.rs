@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Decoded frames that may wait. Decoders have few surfaces, so this is small.
-const CAPACITY: usize = 4;
+/// Decoded frames that may wait, beside the one that a decoder holds in its hand. Decoders have few surfaces
+/// and frames are large, so this is small.
+const CAPACITY: usize = 2;
 /// After so many late frames in a row one is shown nevertheless, so that a slow machine shows something.
 const DROPPED_IN_A_ROW: u32 = 10;
 
@@ -94,6 +95,8 @@ struct State {
     dropped_in_a_row: u32,
     presented: u64,
     dropped: u64,
+    /// Frames that decoders have brought, shown or not.
+    arrived: u64,
     news: u64,
     closed: bool,
 }
@@ -140,6 +143,11 @@ impl FrameQueue {
         (state.presented, state.dropped)
     }
 
+    /// Frames that decoders have brought so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.lock().arrived
+    }
+
     /// When the frame that waits next is due, if one does.
     pub fn next(&self) -> Option<MediaTime> {
         self.lock().waiting.front().map(|frame| frame.pts)
@@ -149,6 +157,12 @@ impl FrameQueue {
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
         state.last_told && state.ended() && state.waiting.is_empty()
+    }
+
+    /// Whether a frame that ends at `end` would be the first since the start or a seek.
+    pub(super) fn would_show_first(&self, end: MediaTime) -> bool {
+        let state = self.lock();
+        state.first_is_due && state.newest.is_none() && state.skip_until.is_none_or(|target| end > target)
     }
 
     /// Whether decoders have to wait.
@@ -284,6 +298,7 @@ impl FrameQueue {
         if !state.lanes.contains(&lane) {
             return Err(Closed);
         }
+        state.arrived += 1;
         if state.newest.is_some_and(|newest| frame.pts <= newest) {
             return Ok(());
         }

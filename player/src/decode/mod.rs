@@ -20,6 +20,7 @@ mod registry;
 mod teardown;
 mod video;
 mod video_track;
+mod watchdog;
 
 pub use clock::PresentationClock;
 pub use frame_log::{FrameLog, digest};
@@ -31,8 +32,9 @@ use audio::AudioTrack;
 use drm_stub::cdm::Cdm;
 use drm_stub::clearkey::ClearKey;
 use engine::{Engine, Parts};
+use gstreamer as gst;
 use message::Message;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use tokio::sync::mpsc::UnboundedSender;
 use video_track::VideoTrack;
@@ -130,12 +132,28 @@ impl Drop for PipelineHandle {
     }
 }
 
+/// Begins to load GStreamer and the decoders that nearly every title needs, on a thread of its own. The
+/// earlier it is called the better: it takes longer than fetching the first segment from a near server.
+pub fn warm_up() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Without a thread, what is needed is loaded when it is needed.
+        let _ = spawn("sluice-warm-up", || {
+            // Whoever needs GStreamer is told why it does not start.
+            if gst::init().is_ok() {
+                registry::preload();
+            }
+        });
+    });
+}
+
 /// Starts a pipeline that tells `events`. Returns at once: GStreamer is initialised on the engine's thread.
 ///
 /// # Errors
 ///
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
+    warm_up();
     let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {

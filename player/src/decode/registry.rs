@@ -98,6 +98,8 @@ pub(super) struct Chain {
     pub(super) parser: Option<&'static str>,
     /// Factory name of the decoder.
     pub(super) decoder: &'static str,
+    /// Whether it runs on the CPU, so that another one beside it is a matter of memory only.
+    pub(super) software: bool,
 }
 
 /// No installed element decodes this.
@@ -174,7 +176,7 @@ pub(super) fn chain(format: &SampleFormat) -> Result<Chain, Missing> {
     // takes as they are; a parser would only cost time.
     let parsed = entry.parsed || format.layout == StreamLayout::ByteStream;
     let parser = parser(format.codec).filter(|_| parsed);
-    Ok(Chain { parser, decoder: entry.element })
+    Ok(Chain { parser, decoder: entry.element, software: !entry.parsed })
 }
 
 /// Loads what nearly every title needs, while the network is still busy: elements live in shared libraries

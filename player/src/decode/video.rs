@@ -57,6 +57,16 @@ pub(super) enum VideoError {
     Stopped(&'static str),
 }
 
+/// What a decoder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Everything from here on.
+    Playback,
+    /// One keyframe, which a decoder for [`Playback`](Self::Playback) gets as well and answers for: what
+    /// is lost here is not lost.
+    FirstPicture,
+}
+
 /// What is known of a sample inside the decoder.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
@@ -70,6 +80,7 @@ struct Shared {
     id: DecoderId,
     frames: Arc<FrameQueue>,
     mailbox: Sender<Message>,
+    purpose: Purpose,
     inside: Mutex<Inside>,
 }
 
@@ -102,7 +113,7 @@ impl Shared {
 
     fn count_lost(&self, lost: &BTreeMap<MediaTime, Fed>) {
         let lost = lost.values().filter(|fed| !fed.hidden).count();
-        if lost > 0 {
+        if lost > 0 && self.purpose == Purpose::Playback {
             self.frames.lost(lost as u64);
         }
     }
@@ -121,6 +132,7 @@ impl VideoDecoder {
     /// Starts a decoder for `format` whose frames go into `frames` behind those of all others.
     pub(super) fn start(
         id: DecoderId,
+        purpose: Purpose,
         format: &Arc<SampleFormat>,
         frames: &Arc<FrameQueue>,
         mailbox: Sender<Message>,
@@ -132,6 +144,7 @@ impl VideoDecoder {
             id,
             frames: Arc::clone(frames),
             mailbox,
+            purpose,
             inside: Mutex::new(Inside { lane: frames.open(), fed: BTreeMap::new() }),
         });
         let built = build(chain, format, &caps, &shared);
@@ -143,6 +156,11 @@ impl VideoDecoder {
             return Err(VideoError::Start { element: chain.decoder.to_owned(), reason });
         }
         Ok(decoder)
+    }
+
+    /// Whether a decoder for `format` would run on the CPU.
+    pub(super) fn would_be_software(format: &SampleFormat) -> bool {
+        registry::chain(format).is_ok_and(|chain| chain.software)
     }
 
     /// Its name.
@@ -165,9 +183,14 @@ impl VideoDecoder {
         self.src.current_level_buffers() < AHEAD
     }
 
+    /// Samples that wait in front of it.
+    pub(super) fn waiting(&self) -> u64 {
+        self.src.current_level_buffers()
+    }
+
     /// Whether no sample waits in front of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.src.current_level_buffers() == 0
+        self.waiting() == 0
     }
 
     /// Feeds one sample in decoding order.
@@ -304,7 +327,7 @@ fn build(
         )
         .build();
     let decoder = make(chain.decoder)?;
-    tune(&decoder, format);
+    tune(&decoder, format, shared.purpose);
     let mut elements: Vec<gst::Element> = vec![src.clone().upcast()];
     if let Some(parser) = chain.parser {
         elements.push(make(parser)?);
@@ -326,7 +349,7 @@ fn build(
 }
 
 /// Settings that differ from the element's own defaults, where it has them.
-fn tune(decoder: &gst::Element, format: &SampleFormat) {
+fn tune(decoder: &gst::Element, format: &SampleFormat, purpose: Purpose) {
     if decoder.has_property("discard-corrupted-frames") {
         decoder.set_property("discard-corrupted-frames", true);
     }
@@ -335,7 +358,11 @@ fn tune(decoder: &gst::Element, format: &SampleFormat) {
     }
     if decoder.has_property("max-threads") {
         // Every thread holds frames and adds one frame of delay; the default is one thread per core.
-        let threads_max = if format.width > 1920 { 8 } else { 4 };
+        let threads_max = match purpose {
+            Purpose::FirstPicture => 1,
+            Purpose::Playback if format.width > 1920 => 8,
+            Purpose::Playback => 4,
+        };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(threads_max);
         decoder.set_property("max-threads", i32::try_from(threads).unwrap_or(1));
     }

@@ -7,7 +7,8 @@
 use super::frames::FrameQueue;
 use super::message::{DecoderId, DecoderNotice, Message};
 use super::teardown::Teardown;
-use super::video::{VideoDecoder, VideoError};
+use super::video::{Purpose, VideoDecoder, VideoError};
+use super::watchdog::Progress;
 use crate::media::queue::{Appended, SampleQueue};
 use crate::media::sample::Sample;
 use abr::error::{Code, Error, Severity};
@@ -42,6 +43,7 @@ pub(super) struct VideoTrack {
     drain_ordered: bool,
     failures: u32,
     fed_since_failure: u32,
+    fed: u64,
     given_up: bool,
 }
 
@@ -64,6 +66,7 @@ impl VideoTrack {
             drain_ordered: false,
             failures: 0,
             fed_since_failure: 0,
+            fed: 0,
             given_up: false,
         }
     }
@@ -76,6 +79,11 @@ impl VideoTrack {
     /// Whether everything has been shown.
     pub(super) fn is_drained(&self) -> bool {
         self.ended && self.drain_ordered && self.frames.is_drained()
+    }
+
+    /// Whether the track cannot be decoded.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// End of the last queued sample.
@@ -138,11 +146,9 @@ impl VideoTrack {
             }
             let fed = match &mut self.decoder {
                 None => {
-                    let id = DecoderId(self.decoders_started);
-                    self.decoders_started += 1;
                     self.drain_ordered = false;
-                    let started = VideoDecoder::start(id, &sample.format, &self.frames, self.mailbox.clone());
-                    started.map(|decoder| self.decoder = Some(decoder))
+                    self.hasten(&sample);
+                    self.start(&sample, Purpose::Playback).map(|decoder| self.decoder = Some(decoder))
                 }
                 Some(decoder) if !decoder.takes(&sample.format) => {
                     if !self.draining.is_empty() {
@@ -157,6 +163,7 @@ impl VideoTrack {
                 Some(decoder) => decoder.feed(&sample).map(|()| {
                     self.at_keyframe_only = false;
                     self.fed_since_failure = self.fed_since_failure.saturating_add(1);
+                    self.fed += 1;
                     self.fed_to = self.fed_to.max(Some(sample.end()));
                     self.queue.next();
                 }),
@@ -166,6 +173,29 @@ impl VideoTrack {
             }
         }
         Ok(())
+    }
+
+    fn start(&mut self, sample: &Sample, purpose: Purpose) -> Result<VideoDecoder, VideoError> {
+        let id = DecoderId(self.decoders_started);
+        self.decoders_started += 1;
+        VideoDecoder::start(id, purpose, &sample.format, &self.frames, self.mailbox.clone())
+    }
+
+    /// Shows the first picture at once: a decoder holds frames back until it knows their order, so one of
+    /// its own decodes the keyframe alone and is drained. The picture comes out of the decoder that follows
+    /// as well, where the queue drops it as a repetition.
+    fn hasten(&mut self, sample: &Sample) {
+        let shown = !sample.is_trimmed_away() && self.frames.would_show_first(sample.end());
+        if !(sample.keyframe && shown && VideoDecoder::would_be_software(&sample.format)) {
+            return;
+        }
+        // When it fails, the decoder that follows says why.
+        let Ok(mut decoder) = self.start(sample, Purpose::FirstPicture) else { return };
+        if decoder.feed(sample).is_ok() && decoder.drain().is_ok() {
+            self.draining.push(decoder);
+        } else {
+            self.leaving.push(decoder.end());
+        }
     }
 
     /// A decoder holds back its last frames until it gets more samples or is drained. At the end of the
@@ -197,6 +227,27 @@ impl VideoTrack {
     /// soon again.
     pub(super) fn is_dry(&self) -> bool {
         !self.ended && !self.given_up && self.decoder.is_some() && self.queue.peek().is_none()
+    }
+
+    /// How far the decoders have come, when they have work and there is room for what comes of it.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let waiting = self.decoder.as_ref().map_or(0, VideoDecoder::waiting);
+        let works = !self.given_up && (waiting > 0 || !self.draining.is_empty());
+        (works && !self.frames.is_full())
+            .then(|| Progress { taken: self.fed.saturating_sub(waiting), frames: self.frames.arrived() })
+    }
+
+    /// Replaces decoders that hang; one that hangs again before it was well is given up.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub(super) fn replace_hung(&mut self) -> Result<(), Error> {
+        let hung = self.draining.first().or(self.decoder.as_ref());
+        let element = hung.map_or("decoder", VideoDecoder::element);
+        self.failures = self.failures.max(FAILURES - 1);
+        self.leaving.extend(self.draining.drain(..).map(VideoDecoder::fail));
+        self.fail(&VideoError::Failed { element, reason: "it hangs".to_owned() })
     }
 
     /// Deals with a decoder's notice.
@@ -257,8 +308,9 @@ impl VideoTrack {
         Ok(())
     }
 
-    /// Continues at `to`, from the samples in the queue where it holds them.
-    pub(super) fn seek(&mut self, to: MediaTime, buffered: bool) {
+    /// Continues at `to`, from the samples in the queue where it holds them. `doubtful` says that the decoder
+    /// may hang: it is not waited for then.
+    pub(super) fn seek(&mut self, to: MediaTime, buffered: bool, doubtful: bool) {
         self.frames.reset(to);
         self.leaving.extend(self.draining.drain(..).map(VideoDecoder::end));
         if !buffered || !self.queue.seek(to) {
@@ -273,9 +325,10 @@ impl VideoTrack {
         self.given_up = false;
         self.failures = 0;
         if let Some(decoder) = self.decoder.take() {
-            match decoder.flush() {
-                Ok(()) => self.decoder = Some(decoder),
-                Err(_) => self.leaving.push(decoder.end()),
+            if !doubtful && decoder.flush().is_ok() {
+                self.decoder = Some(decoder);
+            } else {
+                self.leaving.push(decoder.end());
             }
         }
     }

@@ -192,9 +192,7 @@ impl Reporter {
                 edge_ms: edge.as_millis(),
                 target_latency_ms: millis(target),
             },
-            Event::Jumped { from, to } => {
-                Line::Jumped { from_ms: from.as_millis(), to_ms: to.as_millis() }
-            }
+            Event::Jumped { from, to } => Line::Jumped { from_ms: from.as_millis(), to_ms: to.as_millis() },
             Event::ClockDrift { by_ms } => Line::ClockDrift { by_ms },
             Event::Ended { position } => {
                 self.status.position = position;

@@ -107,7 +107,10 @@ fn emptied(period: &Period) -> Period {
 }
 
 fn empty_set(set: &AdaptationSet) -> AdaptationSet {
-    AdaptationSet { representations: set.representations.iter().map(without_segments).collect(), ..set.clone() }
+    AdaptationSet {
+        representations: set.representations.iter().map(without_segments).collect(),
+        ..set.clone()
+    }
 }
 
 fn without_segments(representation: &Representation) -> Representation {

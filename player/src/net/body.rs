@@ -1,10 +1,11 @@
 //! Collecting a body: within its limits and timeouts, telling progress, without copying twice.
 
-use super::{BodyKind, Got, NetEvent, Request, failure};
+use super::{BodyKind, NetEvent, Request, failure};
 use crate::limits;
 use abr::protocol::{Failure, FailureKind, Transfer};
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use reqwest::header::HeaderValue;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -80,16 +81,29 @@ pub(super) struct Opened {
     pub(super) url: Url,
     pub(super) window: Window,
     pub(super) content_type: Option<String>,
+    /// The strong entity tag of what can also be asked for in parts.
+    pub(super) tag: Option<HeaderValue>,
 }
 
-/// Collects the body.
+/// What has come of a body.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    /// The bytes asked for.
+    pub(super) bytes: BytesMut,
+    /// How many there should be, when the server said it.
+    pub(super) expected: Option<u64>,
+}
+
+/// Collects the body behind what has come of it before.
 pub(super) async fn collect(
     opened: Opened,
     request: &Request,
     meter: &Meter,
     events: &UnboundedSender<NetEvent>,
-) -> Result<Got, Failure> {
-    let Opened { mut response, url, window, content_type } = opened;
+    collected: &mut Collected,
+) -> Result<(), Failure> {
+    let Opened { mut response, url, window, .. } = opened;
+    let before = collected.bytes.len() as u64;
     let fail = |kind, what: &str| failure::new(kind, &url, what);
     let limit = ceiling(request);
     let too_large = || fail(FailureKind::TooLarge, &format!("more than {limit} bytes"));
@@ -99,12 +113,15 @@ pub(super) async fn collect(
         (Some(left), Some(take)) => Some(left.min(take)),
         (left, take) => left.or(take),
     };
+    let expected = expected.map(|expected| expected.saturating_add(before));
+    collected.expected = expected;
     // What is skipped is paid for as well: a server without ranges may not make us read a whole title.
     if expected.is_some_and(|expected| expected > limit) || window.skip > limits::SEGMENT_BYTES {
         return Err(too_large());
     }
-    let capacity = expected.unwrap_or(UNKNOWN_BYTES).min(TRUSTED_BYTES).min(limit);
-    let mut body = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or_default());
+    let capacity = expected.unwrap_or(UNKNOWN_BYTES).min(TRUSTED_BYTES).min(limit).saturating_sub(before);
+    let body = &mut collected.bytes;
+    body.reserve(usize::try_from(capacity).unwrap_or_default());
     let mut skip = window.skip;
     let mut progress = Progress { events, request, meter, expected, due: Instant::now(), news: false };
     loop {
@@ -128,14 +145,14 @@ pub(super) async fn collect(
             break;
         }
     }
-    let got = body.len() as u64;
+    let got = body.len() as u64 - before;
     if got == 0 && window.skip > 0 {
         return Err(fail(FailureKind::Truncated, "the whole ends before the range"));
     }
     if window.exactly.is_some_and(|promised| promised != got) {
         return Err(fail(FailureKind::Truncated, "the range is not as long as its header says"));
     }
-    Ok(Got { body: body.freeze(), url, content_type })
+    Ok(())
 }
 
 /// Waits for chunks and tells what came.

@@ -148,12 +148,43 @@ fn certificate(error: &reqwest::Error) -> Option<String> {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if text.contains("invalid peer certificate") || text.contains("CA certificate") {
+        if let Some((_, why)) = text.split_once("invalid peer certificate: ") {
+            return Some(distrust(why));
+        }
+        if text.contains("CA certificate") {
             return Some(text);
         }
         cause = error.source();
     }
     None
+}
+
+/// Why a certificate is not trusted, for people.
+fn distrust(why: &str) -> String {
+    const CAUSES: &[(&str, &str)] = &[
+        (
+            "UnknownIssuer",
+            "its certificate comes from no authority that is trusted here (--cacert names others)",
+        ),
+        ("CaUsedAsEndEntity", "its certificate is signed by itself, not by an authority"),
+        ("xpired", "its certificate has expired"),
+        ("NotValidYet", "its certificate is not valid yet; is the clock of this machine right?"),
+        ("not valid yet", "its certificate is not valid yet; is the clock of this machine right?"),
+        ("NotValidForName", "its certificate is for another host"),
+        ("not valid for name", "its certificate is for another host"),
+        ("Revoked", "its certificate has been revoked"),
+    ];
+    let known = CAUSES.iter().find(|(word, _)| why.contains(word));
+    let details = why.split_once("; certificate ").map(|(_, valid)| format!(": it {valid}"));
+    match known {
+        Some((_, cause)) => format!("{cause}{}", details.unwrap_or_default()),
+        None => format!("its certificate is not in order: {why}"),
+    }
+}
+
+/// What stands behind an error of the HTTP client's own making.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The innermost cause, which says most.
@@ -183,6 +214,22 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("99999999999"), Some(RETRY_AFTER_MAX));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn certificates_are_refused_in_words() {
+        let unknown = distrust("UnknownIssuer");
+        assert!(unknown.contains("no authority that is trusted"), "{unknown}");
+        let other = distrust(
+            "certificate not valid for name \"a.example\"; certificate is only valid for DnsName(\"b.example\")",
+        );
+        assert_eq!(other, "its certificate is for another host: it is only valid for DnsName(\"b.example\")");
+        let expired = distrust(
+            "certificate expired: verification time 2 (UNIX), but certificate is not valid after 1 (UNIX) (1 seconds ago)",
+        );
+        assert_eq!(expired, "its certificate has expired");
+        assert_eq!(distrust("Expired"), expired);
+        assert_eq!(distrust("BadEncoding"), "its certificate is not in order: BadEncoding");
     }
 
     #[test]

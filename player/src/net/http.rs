@@ -8,10 +8,11 @@ use super::{BodyKind, Config, NetError, Request, failure};
 use crate::limits;
 use abr::protocol::{Failure, FailureKind};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
 };
-use reqwest::{Response, StatusCode};
+use reqwest::{Certificate, Response, StatusCode};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     policy: Arc<Policy>,
     headers: Vec<(HeaderName, HeaderValue)>,
     user_agent: String,
+    authorities: Option<PathBuf>,
     cookies: Arc<Cookies>,
     /// Made when first needed: without and with TLS, each past and through the proxies of the environment.
     /// Reading the machine's certificates takes tens of milliseconds that a clear connection need not wait
@@ -52,6 +54,7 @@ impl Shared {
             policy,
             headers,
             user_agent: config.user_agent,
+            authorities: config.authorities,
             cookies: Arc::default(),
             clients: Default::default(),
             answered: AtomicBool::new(false),
@@ -74,17 +77,18 @@ impl Shared {
         let place = usize::from(tls) * 2 + usize::from(direct);
         let built = self.clients[place].get_or_try_init(|| async {
             let builder = self.builder(tls, direct);
-            if tls {
-                tokio::task::spawn_blocking(move || builder.build())
-                    .await
-                    .map_err(|error| error.to_string())?
-            } else {
-                builder.build()
+            if !tls {
+                return builder.build().map_err(|error| failure::cause(&error));
             }
-            .map_err(|error| {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                cause.unwrap_or_else(|| error.to_string())
-            })
+            let authorities = self.authorities.clone();
+            let build = move || {
+                let builder = match authorities {
+                    Some(file) => builder.tls_certs_only(certificates(&file)?),
+                    None => builder,
+                };
+                builder.build().map_err(|error| failure::cause(&error))
+            };
+            tokio::task::spawn_blocking(build).await.map_err(|error| error.to_string())?
         });
         let kind = if tls { FailureKind::Certificate } else { FailureKind::Connect };
         built.await.map_err(|why| failure::new(kind, url, &why))
@@ -107,9 +111,17 @@ impl Shared {
     }
 
     /// Sends one request and waits for the response head; asks twice when a kept connection was stale.
-    async fn send(&self, url: &Url, request: &Request) -> Result<Response, Failure> {
+    async fn send(
+        &self,
+        url: &Url,
+        request: &Request,
+        if_range: Option<&HeaderValue>,
+    ) -> Result<Response, Failure> {
         let client = self.client(url).await?;
-        let headers = self.headers_for(url, request);
+        let mut headers = self.headers_for(url, request);
+        if let Some(tag) = if_range {
+            headers.insert(IF_RANGE, tag.clone());
+        }
         let ask = || client.get(url.clone()).headers(headers.clone()).send();
         let answer = match ask().await {
             Err(error) if self.answered.load(Ordering::Relaxed) && failure::stale_connection(&error) => {
@@ -149,6 +161,18 @@ impl Shared {
     }
 }
 
+/// The certificates in `file`.
+fn certificates(file: &Path) -> Result<Vec<Certificate>, String> {
+    let problem = |what: &dyn std::fmt::Display| format!("the certificates of {}: {what}", file.display());
+    let length = std::fs::metadata(file).map_err(|error| problem(&error))?.len();
+    if length > limits::AUTHORITIES_BYTES {
+        return Err(problem(&"the file is too large"));
+    }
+    let text = std::fs::read(file).map_err(|error| problem(&error))?;
+    let list = Certificate::from_pem_bundle(&text).map_err(|error| problem(&failure::cause(&error)))?;
+    if list.is_empty() { Err(problem(&"there is none in PEM form in it")) } else { Ok(list) }
+}
+
 /// Asks for `request` and follows redirects until there is a response with a usable body.
 pub(super) async fn open(shared: &Shared, request: &Request) -> Result<Opened, Failure> {
     let head = follow(shared, request);
@@ -156,6 +180,25 @@ pub(super) async fn open(shared: &Shared, request: &Request) -> Result<Opened, F
         Ok(followed) => followed?,
         Err(_) => return Err(failure::new(FailureKind::Timeout, &request.url, "no answer in time")),
     };
+    examine(response, url, request)
+}
+
+/// Asks where `request` says for the rest of a body, if it still has this entity tag.
+pub(super) async fn open_rest(
+    shared: &Shared,
+    request: &Request,
+    tag: &HeaderValue,
+) -> Result<Opened, Failure> {
+    let url = request.url.clone();
+    let head = shared.send(&url, request, Some(tag));
+    match tokio::time::timeout(request.timeouts.first_byte, head).await {
+        Ok(response) => examine(response?, url, request),
+        Err(_) => Err(failure::new(FailureKind::Timeout, &url, "no answer in time")),
+    }
+}
+
+/// Whether a response has a usable body.
+fn examine(response: Response, url: Url, request: &Request) -> Result<Opened, Failure> {
     let refuse = |kind, what: &str| Err(failure::new(kind, &url, what));
     let status = response.status();
     let headers = response.headers();
@@ -197,7 +240,11 @@ pub(super) async fn open(shared: &Shared, request: &Request) -> Result<Opened, F
         (_, None) => Window::default(),
     };
     let content_type = text(headers, &CONTENT_TYPE).map(str::to_owned);
-    Ok(Opened { response, url, window, content_type })
+    let ranges = status == StatusCode::PARTIAL_CONTENT
+        || request.range.is_none() && text(headers, &ACCEPT_RANGES).is_some_and(|unit| unit == "bytes");
+    // A weak tag stays the same when bytes change (RFC 9110, 13.1.5).
+    let tag = headers.get(ETAG).filter(|tag| ranges && tag.as_bytes().starts_with(b"\"")).cloned();
+    Ok(Opened { response, url, window, content_type, tag })
 }
 
 async fn follow(shared: &Shared, request: &Request) -> Result<(Response, Url), Failure> {
@@ -206,7 +253,7 @@ async fn follow(shared: &Shared, request: &Request) -> Result<(Response, Url), F
     for _ in 0..=limits::REDIRECTS {
         let refused = |why: policy::Refusal| failure::new(FailureKind::Forbidden, &url, &why.to_string());
         shared.policy.check(&url, from.as_ref()).map_err(refused)?;
-        let response = shared.send(&url, request).await?;
+        let response = shared.send(&url, request, None).await?;
         let redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         let Some(location) = response.headers().get(LOCATION).filter(|_| redirect) else {
             return Ok((response, url));

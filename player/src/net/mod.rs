@@ -10,6 +10,7 @@
 //! | `resolve` | names to addresses, filtered by the policy |
 //! | `http` | connections, request headers, redirects, response heads |
 //! | `body` | collecting a body within its limits and timeouts, telling progress |
+//! | `resume` | going on where a connection broke |
 //! | `complete`, `content` | is it whole, is it media at all |
 //! | `failure` | from errors of the libraries to [`FailureKind`] |
 //! | `cookies`, `file` | the session's cookies; `file:` addresses |
@@ -23,12 +24,14 @@ mod file;
 mod http;
 mod policy;
 mod resolve;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 use abr::presentation::Container;
 use abr::protocol::{Failure, FailureKind, FetchId, Timeouts, Transfer};
 use bytes::Bytes;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -48,6 +51,9 @@ pub struct Config {
     pub allow_private: bool,
     /// Allows a redirect from `https` to `http`.
     pub allow_cleartext: bool,
+    /// Certificates (PEM) of the authorities to trust instead of those of the machine (`SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` name others for that). Read when TLS is first needed.
+    pub authorities: Option<PathBuf>,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
 }
@@ -60,6 +66,7 @@ impl Config {
             headers: Vec::new(),
             allow_private: false,
             allow_cleartext: false,
+            authorities: None,
             user_agent: concat!("Sluice/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -236,8 +243,7 @@ async fn fetch(
         let got = if request.url.scheme() == "file" {
             file::read(shared.policy(), request, meter).await?
         } else {
-            let opened = http::open(shared, request).await?;
-            body::collect(opened, request, meter, events).await?
+            resume::read(shared, request, meter, events).await?
         };
         check(request, &got)?;
         Ok(got)

@@ -24,6 +24,7 @@ pub(super) fn can_decode(format: &SampleFormat) -> bool {
         Codec::Aac => AacConfig::read(&format.extra).is_some_and(|config| config.is_plain_low_complexity()),
         // symphonia wants STREAMINFO alone.
         Codec::Flac => format.extra.len() >= 4 + STREAMINFO,
+        Codec::Vorbis => !format.extra.is_empty(),
         Codec::Mp3 => true,
         _ => false,
     }
@@ -49,8 +50,9 @@ impl Decoder {
         if !extra.is_empty() {
             parameters.with_extra_data(extra.into());
         }
-        // What to leave out is said by the samples.
-        let options = AudioDecoderOptions::default().gapless(false);
+        // What to leave out is said by the samples; only what a first Vorbis packet overlaps with nothing
+        // (Vorbis I, 4.3.8) is for the decoder to know.
+        let options = AudioDecoderOptions::default().gapless(format.codec == Codec::Vorbis);
         let codec =
             symphonia::default::get_codecs().make_audio_decoder(&parameters, &options).map_err(|error| {
                 AudioError::Start { codec: registry::name(format.codec), reason: error.to_string() }

@@ -124,7 +124,9 @@ pub(super) fn bases(
                         // The offsets of the levels add up.
                         availability_time_offset: own
                             .availability_time_offset
-                            .map(|own| own.saturating_add(parent.availability_time_offset.unwrap_or_default()))
+                            .map(|own| {
+                                own.saturating_add(parent.availability_time_offset.unwrap_or_default())
+                            })
                             .or(parent.availability_time_offset),
                     };
                     if result.len() < LOCATIONS && !result.iter().any(|known| known.url == resolved.url) {

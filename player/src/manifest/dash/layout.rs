@@ -100,7 +100,7 @@ impl Layout {
             });
             return Self {
                 init: own.or(before).map_or(Init::Nothing, Init::Range),
-                media: Media::Indexed { index, bounds: Vec::new(), span },
+                media: Media::Indexed { index, ranges: Vec::new(), span },
                 index: scale.as_ref().map(|_| SegmentIndex::Pending).map_err(Clone::clone),
                 scale: scale.unwrap_or_default(),
             };
@@ -186,6 +186,12 @@ impl Scale {
             None => None,
         };
         Ok(Self { timescale, factor: factor.into(), offset, start, end, dynamic: span.dynamic })
+    }
+
+    /// Media time of the period's end in nanoseconds, where it is known.
+    pub(super) fn end_nanos(&self) -> Option<i64> {
+        let nanos = i128::from(self.end?) * 1_000_000_000 / i128::from(self.timescale.max(1));
+        i64::try_from(nanos).ok()
     }
 
     fn index(&self, runs: Vec<Run>) -> SegmentRuns {

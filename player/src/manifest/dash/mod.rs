@@ -1,6 +1,7 @@
 //! DASH: an MPD to the one model (ISO/IEC 23009-1).
 
 mod build;
+mod cues;
 mod inherit;
 mod layout;
 mod live;

@@ -116,7 +116,7 @@ impl Resolver {
                 });
                 let layout =
                     Layout::of(effective, span.unwrap_or(Span { start: 0, end: None, dynamic: true }));
-                let source = DashSource {
+                let mut source = DashSource {
                     bases: locations.iter().filter_map(|base| Url::parse(&base.url).ok()).collect(),
                     id: representation.id.clone().unwrap_or_else(|| number.to_string()),
                     bandwidth: representation.bandwidth.unwrap_or(0),
@@ -126,11 +126,14 @@ impl Resolver {
                     standalone_text: is_standalone_text(&common),
                     protection: protection(&common),
                 };
+                if is_webm(&common) {
+                    source.expect_webm();
+                }
                 let index = match span {
                     Some(_) => {
                         let early = locations.first().and_then(|base| base.availability_time_offset);
                         let index = layout.index.map(|index| earlier(index, early));
-                        index.and_then(|index| self.usable(&source, &common, index))
+                        index.and_then(|index| self.usable(&source, index))
                     }
                     None => Err("the start of its period is not known yet".to_owned()),
                 };
@@ -150,23 +153,14 @@ impl Resolver {
     }
 
     /// What cannot be addressed at all would fail at every segment: say so now.
-    fn usable(
-        &self,
-        source: &DashSource,
-        common: &Common,
-        index: SegmentIndex,
-    ) -> Result<SegmentIndex, String> {
+    fn usable(&self, source: &DashSource, index: SegmentIndex) -> Result<SegmentIndex, String> {
         if source.bases.is_empty() {
             return Err("no address of it is permitted".to_owned());
         }
         if let Some(what) = source.problem() {
             return Err(what);
         }
-        let webm = common.mime_type.as_deref().is_some_and(|mime| mime.trim_end().ends_with("/webm"));
         match &index {
-            SegmentIndex::Pending if webm => {
-                return Err("an index inside of WebM is not supported".to_owned());
-            }
             SegmentIndex::Pending => {}
             SegmentIndex::Known(runs) => {
                 let first = runs.get(0);
@@ -190,6 +184,12 @@ fn earlier(mut index: SegmentIndex, early: Option<Duration>) -> SegmentIndex {
         *own = own.saturating_add(early);
     }
     index
+}
+
+/// Whether it is WebM.
+fn is_webm(common: &Common) -> bool {
+    let mime = common.mime_type.as_deref().unwrap_or_default();
+    mime.split(';').next().unwrap_or_default().trim().ends_with("/webm")
 }
 
 /// Whether it is text that is not in a container.

@@ -1,8 +1,9 @@
 //! Where the segments of one DASH representation are.
 
+use super::cues::{self, Known};
 use super::layout::{Scale, Span};
 use super::mpd::{SegmentUrl, UrlRange};
-use super::sidx;
+use super::sidx::{self, Index};
 use super::template::{self, Values, expand};
 use crate::manifest::policy::Policy;
 use crate::manifest::{Address, ByteRange, ManifestError, Protection};
@@ -10,6 +11,9 @@ use crate::pipeline::Timing;
 use abr::segments::{Run, Segment, SegmentIndex, SegmentRuns};
 use std::sync::Arc;
 use url::Url;
+
+/// The index of a WebM file is fetched with everything before it when that is not more than so much.
+const WEBM_HEAD_BYTES: u64 = 256 << 10;
 
 /// The sources of one representation.
 #[derive(Clone, Debug)]
@@ -46,8 +50,8 @@ pub(super) enum Media {
     /// One file with an index in it.
     Indexed {
         index: UrlRange,
-        /// First byte of each segment and of what follows the last, once the index has been read.
-        bounds: Vec<u64>,
+        /// Where each segment is, once the index has been read.
+        ranges: Vec<ByteRange>,
         /// The period; segments outside of it are not wanted.
         span: Span,
     },
@@ -146,10 +150,9 @@ impl DashSource {
                 let listed = urls.get(at)?;
                 self.address(policy, listed.media.as_deref(), listed.range, location)
             }
-            Media::Indexed { bounds, .. } => {
+            Media::Indexed { ranges, .. } => {
                 let at = usize::try_from(segment.number.checked_sub(1)?).ok()?;
-                let range = ByteRange { start: *bounds.get(at)?, end: Some(*bounds.get(at + 1)?) };
-                self.address(policy, None, Some(range), location)
+                self.address(policy, None, Some(*ranges.get(at)?), location)
             }
             Media::File => self.address(policy, None, None, location),
         }
@@ -160,18 +163,36 @@ impl DashSource {
         Timing::Offset { ticks: self.scale.offset.saturating_add(stamps), timescale: self.scale.timescale }
     }
 
-    /// Reads the `sidx` out of `body`, the bytes that [`index`](Self::index) names.
+    /// Makes the address of an index inside of a WebM file begin with the file, where that is near: what its
+    /// positions and times count in stands there.
+    pub(super) fn expect_webm(&mut self) {
+        if let Media::Indexed { index: UrlRange { source_url: None, range: Some(range) }, .. } =
+            &mut self.media
+            && range.start <= WEBM_HEAD_BYTES
+        {
+            range.start = 0;
+        }
+    }
+
+    /// Reads the `sidx` or the cues out of `body`, the bytes that [`index`](Self::index) names.
     pub(crate) fn read_index(&mut self, body: &[u8]) -> Result<SegmentIndex, ManifestError> {
         let (offset_ticks, timescale) = (self.scale.offset, self.scale.timescale);
-        let Media::Indexed { index, bounds, span } = &mut self.media else {
+        let known = Known {
+            init_end: match &self.init {
+                Init::Range(UrlRange { source_url: None, range }) => range.and_then(|range| range.end),
+                Init::Range(_) | Init::Template(_) | Init::Nothing => None,
+            },
+            media_end: self.scale.end_nanos(),
+        };
+        let Media::Indexed { index, ranges, span } = &mut self.media else {
             return Err(ManifestError::malformed(
                 Default::default(),
                 "this representation has no separate index",
             ));
         };
         let position = index.range.map_or(0, |range| range.start);
-        let read = sidx::read(body, position)?;
-        let mut runs = read.runs;
+        let Index { mut runs, ranges: found } =
+            if cues::is_webm(body) { cues::read(body, position, known) } else { sidx::read(body, position) }?;
         refine(&mut runs);
         // The offset was stated in ticks of the manifest; the index counts in its own.
         let scaled = i128::from(offset_ticks) * i128::from(runs.timescale);
@@ -180,12 +201,7 @@ impl DashSource {
         runs.offset_ticks = i64::try_from((scaled + half) / timescale).map_err(|_| {
             ManifestError::malformed(Default::default(), "the presentation time offset is too large")
         })?;
-        let mut next = read.first_byte;
-        *bounds = vec![next];
-        for size in &runs.sizes {
-            next = next.saturating_add(*size);
-            bounds.push(next);
-        }
+        *ranges = found;
         super::layout::clip(&mut runs, *span);
         Ok(SegmentIndex::Known(runs))
     }

@@ -213,8 +213,7 @@ impl MediaPlaylist {
     /// This playlist with `kept` segments of `before` in place of what it skips.
     fn after(mut self, before: &Self, kept: &[MediaSegment]) -> Result<Self, ManifestError> {
         let offset = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        let too_long =
-            || ManifestError::TooMany { what: "bytes of addresses", max: u32::MAX as usize };
+        let too_long = || ManifestError::TooMany { what: "bytes of addresses", max: u32::MAX as usize };
         offset.checked_add(u32::try_from(before.text.len()).map_err(|_| too_long())?).ok_or_else(too_long)?;
         // Only the text of the kept segments, which lies in one piece.
         let bounds = kept.iter().flat_map(|segment| [segment.uri, segment.title]).filter(|s| s.end > s.start);
@@ -340,4 +339,129 @@ fn span(segments: &[MediaSegment]) -> i64 {
 
 fn signed(nanos: u64) -> i64 {
     i64::try_from(nanos).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Title, read};
+    use abr::presentation::RepresentationKey;
+    use abr::segments::{SegmentIndex, SegmentRuns};
+    use std::fmt::Write;
+    use std::time::Duration;
+    use url::Url;
+
+    const KEY: RepresentationKey = RepresentationKey { period: 0, adaptation_set: 0, representation: 0 };
+    const OTHER: RepresentationKey = RepresentationKey { representation: 1, ..KEY };
+
+    fn title() -> Title {
+        let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.4d401e\"\na.m3u8\n\
+                    #EXT-X-STREAM-INF:BANDWIDTH=2,CODECS=\"avc1.4d401e\"\nb.m3u8\n";
+        read(&url("m.m3u8"), text.as_bytes()).unwrap()
+    }
+
+    fn url(name: &str) -> Url {
+        Url::parse("https://h.example/").unwrap().join(name).unwrap()
+    }
+
+    /// Segments of two seconds from a media sequence number on, with `head` before them.
+    fn playlist(first: u64, count: u64, head: &str) -> String {
+        let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{head}");
+        for number in first..first + count {
+            let _ = write!(text, "#EXTINF:2,\n{number}.ts\n");
+        }
+        text
+    }
+
+    fn index(title: &mut Title, key: RepresentationKey, text: &str) -> SegmentRuns {
+        let name = if key == KEY { "a.m3u8" } else { "b.m3u8" };
+        match title.addresses.read_index(key, &url(name), text.as_bytes()).unwrap() {
+            SegmentIndex::Known(runs) => runs,
+            SegmentIndex::Pending => panic!("no index"),
+        }
+    }
+
+    fn start(runs: &SegmentRuns) -> (u64, i64) {
+        let first = runs.get(0).unwrap();
+        (first.number, first.start.as_millis())
+    }
+
+    #[test]
+    fn segments_keep_their_place_and_other_playlists_find_theirs() {
+        let mut title = title();
+        assert_eq!(start(&index(&mut title, KEY, &playlist(100, 5, ""))), (100, 0));
+        let later = index(&mut title, KEY, &playlist(102, 5, ""));
+        assert_eq!((start(&later), later.len()), ((102, 4000), 5));
+        // The other one was never read; its numbers say where it is.
+        assert_eq!(start(&index(&mut title, OTHER, &playlist(104, 4, ""))), (104, 8000));
+        let (live, _) = title.addresses.live(KEY).unwrap();
+        assert_eq!((live.segment, live.target), (Duration::from_secs(2), None));
+    }
+
+    #[test]
+    fn an_older_state_is_not_believed_and_a_reset_goes_on_after_what_there_was() {
+        let mut title = title();
+        index(&mut title, KEY, &playlist(100, 5, ""));
+        let older = index(&mut title, KEY, &playlist(99, 5, ""));
+        assert_eq!((start(&older), older.len()), ((100, 0), 5));
+        let anew = index(&mut title, KEY, &playlist(0, 2, ""));
+        assert_eq!(start(&anew), (0, 10_000));
+        assert_ne!(anew.get(0).unwrap().discontinuity, older.get(0).unwrap().discontinuity);
+    }
+
+    #[test]
+    fn a_delta_update_is_completed_and_asked_for() {
+        let mut title = title();
+        let control = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12,HOLD-BACK=6\n";
+        index(&mut title, KEY, &playlist(100, 10, control));
+        let address = title.addresses.resolve(&abr::protocol::Resource::Index(KEY), 0).unwrap();
+        assert_eq!(address.url.query(), Some("_HLS_msn=110&_HLS_skip=YES"));
+        let delta = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:101\n{control}\
+             #EXT-X-SKIP:SKIPPED-SEGMENTS=8\n#EXTINF:2,\n109.ts\n#EXTINF:2,\n110.ts\n"
+        );
+        let runs = index(&mut title, KEY, &delta);
+        assert_eq!((start(&runs), runs.len()), ((101, 2000), 10));
+        for (number, segment) in (101..).zip(runs.iter().collect::<Vec<_>>()) {
+            let resource = abr::protocol::Resource::Segment { representation: KEY, segment };
+            let address = title.addresses.resolve(&resource, 0).unwrap();
+            assert_eq!(address.url.path(), format!("/{number}.ts"));
+        }
+        assert_eq!(title.addresses.live(KEY).unwrap().0.target, Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn parts_stand_for_the_segments_at_the_live_edge() {
+        let mut title = title();
+        let head = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5\n#EXT-X-PART-INF:PART-TARGET=0.5\n";
+        let mut text = playlist(7, 1, head);
+        for part in 0..4 {
+            let _ = writeln!(
+                text,
+                "#EXT-X-PART:DURATION=0.5,URI=\"8.{part}.ts\"{}",
+                [",INDEPENDENT=YES", ""][part.min(1)]
+            );
+        }
+        text.push_str("#EXTINF:2,\n8.ts\n#EXT-X-PART:DURATION=0.5,URI=\"9.0.ts\",INDEPENDENT=YES\n");
+        let runs = index(&mut title, KEY, &text);
+        assert_eq!(runs.len(), 6);
+        let last = runs.get(5).unwrap();
+        assert_eq!((last.number, last.start.as_millis(), last.part.unwrap().index), (9, 4000, 0));
+        let resource =
+            abr::protocol::Resource::Segment { representation: KEY, segment: runs.get(3).unwrap() };
+        assert_eq!(title.addresses.resolve(&resource, 0).unwrap().url.path(), "/8.2.ts");
+        let address = title.addresses.resolve(&abr::protocol::Resource::Index(KEY), 0).unwrap();
+        assert_eq!(address.url.query(), Some("_HLS_msn=9&_HLS_part=1"));
+        let (live, _) = title.addresses.live(KEY).unwrap();
+        assert_eq!(live.target, Some(Duration::from_millis(1500)));
+        assert!(live.blocking);
+    }
+
+    #[test]
+    fn the_same_bytes_are_known_again() {
+        let mut title = title();
+        let text = playlist(3, 4, "");
+        index(&mut title, KEY, &text);
+        assert!(title.addresses.is_unchanged(KEY, text.as_bytes()));
+        assert!(!title.addresses.is_unchanged(KEY, playlist(4, 4, "").as_bytes()));
+    }
 }
