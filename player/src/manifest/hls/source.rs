@@ -161,7 +161,7 @@ impl HlsSource {
             let runs = self.loaded.as_ref().map(|loaded| loaded.playlist.runs(loaded.placed(), &maps));
             return Ok(runs.map_or(SegmentIndex::Pending, SegmentIndex::Known));
         };
-        let location = self.playlists.iter().position(|known| known.path() == url.path()).unwrap_or(0);
+        let location = self.playlists.iter().position(|known| is_same(known, &url)).unwrap_or(0);
         let maps = self.number_maps(&playlist);
         let runs = playlist.runs(placed, &maps);
         let grows = !playlist.is_complete();
@@ -194,6 +194,13 @@ impl Loaded {
         let span = before.iter().fold(0u64, |sum, segment| sum.saturating_add(length(segment)));
         Some(self.origin.saturating_add(i64::try_from(span).unwrap_or(i64::MAX)))
     }
+}
+
+/// Whether `url` is `known`, perhaps with delivery directives after its query.
+fn is_same(known: &Url, url: &Url) -> bool {
+    let place = |url: &Url| (url.scheme().to_owned(), url.authority().to_owned(), url.path().to_owned());
+    place(known) == place(url)
+        && url.query().unwrap_or_default().starts_with(known.query().unwrap_or_default())
 }
 
 /// A segment's duration in the index, where nothing may be empty.
