@@ -32,12 +32,34 @@ pub struct Content {
 #[derive(Clone, Debug, Default)]
 pub struct Buffer {
     entries: VecDeque<Entry>,
+    /// Bytes of all entries.
+    bytes: u64,
+    /// How many of them are holes.
+    holes: usize,
 }
 
 impl Buffer {
     /// Adds an entry after all others.
     pub fn push(&mut self, entry: Entry) {
+        self.bytes = self.bytes.saturating_add(entry.content.map_or(0, |content| content.bytes));
+        self.holes += usize::from(entry.content.is_none());
         self.entries.push_back(entry);
+    }
+
+    /// Accounts for an entry that was taken out.
+    fn forget(&mut self, entry: &Entry) {
+        self.bytes = self.bytes.saturating_sub(entry.content.map_or(0, |content| content.bytes));
+        self.holes -= usize::from(entry.content.is_none());
+    }
+
+    /// How many bytes there are, behind the position and ahead of it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether some entry is a hole.
+    pub fn has_holes(&self) -> bool {
+        self.holes > 0
     }
 
     /// All entries in ascending time.
@@ -93,7 +115,9 @@ impl Buffer {
     /// Forgets entries that start before `time`, as the pipeline does behind the position.
     pub fn evict(&mut self, time: MediaTime) {
         while self.entries.len() > 1 && self.entries.front().is_some_and(|entry| entry.start < time) {
-            self.entries.pop_front();
+            if let Some(entry) = self.entries.pop_front() {
+                self.forget(&entry);
+            }
         }
     }
 
@@ -103,6 +127,7 @@ impl Buffer {
         while let Some(entry) = self.entries.back().filter(|entry| entry.start >= from).copied() {
             bytes = bytes.saturating_add(entry.content.map_or(0, |content| content.bytes));
             self.entries.pop_back();
+            self.forget(&entry);
         }
         bytes
     }
@@ -116,11 +141,13 @@ impl Buffer {
     pub fn trim(&mut self) {
         while self.ends_in_hole() {
             self.entries.pop_back();
+            self.holes -= 1;
         }
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
+        *self = Self { entries: std::mem::take(&mut self.entries), ..Self::default() };
         self.entries.clear();
     }
 }

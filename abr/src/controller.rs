@@ -3,6 +3,7 @@
 //! A controller sees a [`Situation`] and answers a [`Choice`]. Filters (locks, limits, viewport,
 //! exclusions) have been applied before, so every rung it sees may be chosen.
 
+mod values;
 mod history;
 mod fixed;
 mod throughput;
@@ -14,6 +15,8 @@ mod dynamic;
 mod mpc;
 mod soda;
 mod hybrid;
+mod l2a_ll;
+mod lol_plus;
 mod media3;
 mod shaka;
 mod dashjs;
@@ -30,13 +33,16 @@ pub use dynamic::Dynamic;
 pub use fixed::Fixed;
 pub use gst_adaptive::GstAdaptive;
 pub use hlsjs::HlsJs;
-pub use hybrid::{HORIZON, Hybrid};
+pub use hybrid::{HORIZON, Hybrid, Knob, Tuning};
+pub use l2a_ll::L2aLl;
+pub use lol_plus::LolPlus;
 pub use media3::Media3;
 pub use mpc::Mpc;
 pub use rx_player::RxPlayer;
 pub use shaka::Shaka;
 pub use soda::Soda;
 pub use throughput::ThroughputRule;
+pub use values::{MOST_VALUES, Values};
 
 use crate::protocol::Reason;
 use crate::throughput::{Predictor, Sample};
@@ -44,7 +50,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 /// The names that [`Config::controller`](crate::session::Config::controller) may hold.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 20] = [
     "fixed",
     "throughput",
     "bba-0",
@@ -57,6 +63,8 @@ pub const NAMES: [&str; 18] = [
     "robust-mpc",
     "soda",
     "hybrid",
+    "l2a-ll",
+    "lol-plus",
     "media3",
     "shaka",
     "dashjs",
@@ -65,7 +73,7 @@ pub const NAMES: [&str; 18] = [
     "gst-adaptive",
 ];
 
-/// The controller of that name.
+/// The controller of that name; `hybrid:name=value,…` is `hybrid` with other numbers, see [`Tuning`].
 pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
     Some(match name {
         "fixed" => Box::new(Fixed),
@@ -80,6 +88,11 @@ pub fn by_name(name: &str) -> Option<Box<dyn Controller>> {
         "robust-mpc" => Box::new(Mpc::robust()),
         "soda" => Box::new(Soda::default()),
         "hybrid" => Box::new(Hybrid::default()),
+        "l2a-ll" => Box::new(L2aLl::default()),
+        "lol-plus" => Box::new(LolPlus::default()),
+        other if other.starts_with("hybrid:") => {
+            Box::new(Hybrid::new(Tuning::parse(other.strip_prefix("hybrid:")?)?))
+        }
         "media3" => Box::new(Media3::default()),
         "shaka" => Box::new(Shaka::default()),
         "dashjs" => Box::new(DashJs::default()),
@@ -159,7 +172,7 @@ pub struct Choice {
     /// Why.
     pub reason: Reason,
     /// The value of each rung, higher is better; may be empty.
-    pub values: Vec<f64>,
+    pub values: Values,
     /// Choose again after this time instead of fetching now.
     pub wait: Option<Duration>,
 }
@@ -258,6 +271,11 @@ pub(crate) mod tests {
                 live: None,
             }
         }
+    }
+
+    /// A second of transfer at a rate.
+    pub(crate) fn second_at(bps: u64) -> Sample {
+        Sample { bytes: bps / 8, busy: Duration::from_secs(1) }
     }
 
     #[test]

@@ -115,10 +115,14 @@ codes! {
     AudioDevice = 5002, Audio;
     /// A key system is asked for that is not supported.
     KeySystem = 6001, Keys;
-    /// The licence is malformed or unusable.
+    /// The licence server could not be reached, or refused.
+    LicenceServer = 6002, Keys;
+    /// A licence or key is malformed, has expired, or does not fit the content.
     Licence = 6003, Keys;
     /// No key is known for encrypted content.
     MissingKey = 6004, Keys;
+    /// The licence does not allow the picture on this output.
+    OutputRestricted = 6005, Keys;
     /// No display is available.
     NoDisplay = 7001, Picture;
     /// No graphics adapter is usable.

@@ -15,7 +15,14 @@ use crate::presentation::{ContentType, Live, Presentation, RepresentationKey};
 use crate::segments::{Segment, SegmentIndex};
 use crate::time::{MediaTime, Timestamp, WallClock};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
+
+/// How often the progress of a request is told at most.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the position is told at least while the clock runs.
+pub const POSITION_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How much of what has been presented the pipeline keeps queued behind the position. Older samples are
 /// dropped by it without an order.
@@ -25,6 +32,29 @@ pub const BACK_BUFFER: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FetchId(pub u64);
+
+/// Names a licence, or a key that a playlist names; given by whoever reads how content is protected, and
+/// never used twice in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LicenceId(pub u32);
+
+/// Whether the samples of a representation can be decrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStatus {
+    /// A key is still on its way: chosen only where no representation is [`Usable`](Self::Usable).
+    Pending,
+    /// Every key is here.
+    Usable,
+    /// A key is not to be had, has expired, or may not be used here: never chosen.
+    Unusable {
+        /// What users see when nothing else can be played.
+        code: Code,
+        /// For people: which key, and why. Never the key.
+        detail: String,
+    },
+}
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +83,9 @@ pub enum Resource {
     /// [`Live::clocks`](crate::presentation::Live::clocks). Answered by [`Input::WallClock`] before
     /// [`Input::Fetched`].
     Clock(u32),
+    /// A licence, or a key that a playlist names ([`Input::LicenceWanted`]); the keys stay with whoever
+    /// fetches.
+    Licence(LicenceId),
 }
 
 /// A request to make.
@@ -146,7 +179,7 @@ pub struct AppendFailure {
     /// codec that cannot be decoded here (only another representation can help).
     pub malformed: bool,
     /// What users see if nothing else can be played, when it is known better than from `malformed`:
-    /// [`Code::MissingKey`] for encrypted samples concerns their adaptation set, not their codec.
+    /// a code of [`Category::Keys`](crate::error::Category::Keys) concerns keys, not a codec.
     #[serde(default)]
     pub code: Option<Code>,
     /// For people.
@@ -227,6 +260,17 @@ pub enum Input {
         transfer: Transfer,
         /// The whole length, when the server said it.
         expected_bytes: Option<u64>,
+    },
+    /// Content asks for a licence or key. Requested at once; answered by [`Input::KeyStatus`] of the
+    /// representations concerned, before [`Input::Fetched`] or after [`Output::LicenceFailed`].
+    LicenceWanted(LicenceId),
+    /// What is known of the keys of a representation has changed. A representation of which nothing was
+    /// told is taken to be clear.
+    KeyStatus {
+        /// Whose.
+        representation: RepresentationKey,
+        /// What.
+        status: KeyStatus,
     },
     /// A request is complete and its body has been checked to be whole.
     Fetched {
@@ -330,6 +374,13 @@ pub enum Output {
     },
     /// Forget the bytes of a fetched segment.
     Discard(FetchId),
+    /// A licence or key is given up: what waits for it fails.
+    LicenceFailed {
+        /// Which.
+        id: LicenceId,
+        /// Why, after the last attempt.
+        failure: Failure,
+    },
     /// Drop the queued samples of a track from a time on; later appends replace them.
     Flush {
         /// Which track.
@@ -380,6 +431,8 @@ pub enum Reason {
     Failure,
     /// The period changed.
     Period,
+    /// The keys of better representations are not usable.
+    Keys,
 }
 
 /// Where the clock stands and why.
@@ -544,7 +597,7 @@ pub struct Decision {
     /// What decided.
     pub reason: Reason,
     /// Name of the controller.
-    pub controller: String,
+    pub controller: Cow<'static, str>,
     /// Queued media ahead of the position, in milliseconds.
     pub buffer_ms: u64,
     /// Throughput estimate in bit/s; `None` before the first transfer.

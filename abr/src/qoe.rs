@@ -9,6 +9,14 @@
 //! |---|---|---|
 //! | [`Summary::qoe_lin`] | R in Mbit/s | the highest rung in Mbit/s (4.3 for Pensieve's ladder) |
 //! | [`Summary::qoe_log`] | ln(R/R_min) | ln(R_max/R_min) (2.66 for Pensieve's ladder) |
+//!
+//! | figure | formula | source |
+//! |---|---|---|
+//! | [`Summary::rebuffer_ratio`] | S ÷ (played + S); S₀ and seeks are reported apart | Dobrian et al., SIGCOMM 2011 |
+//! | [`Summary::mean_bitrate_bps`] | Σ R_n·L_n ÷ Σ L_n over the played seconds L_n | Dobrian et al., SIGCOMM 2011 |
+//! | [`Summary::switches`], [`Summary::switch_bps`] | changes of representation; mean \|R_{n+1} − R_n\| of those | Yin et al. |
+//! | [`Summary::latency_ms`] | Σ latency·time ÷ Σ time, while playing | Bentaleb et al., MMSys 2020 |
+//! | [`Summary::wasted_bytes`] | received and never played: given up, replaced or failed | Sabre's abandonment and replacement, MMSys 2018 |
 
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::protocol::{Event, Output, Reason};
@@ -32,6 +40,8 @@ pub struct Meter {
     abandoned: u32,
     gaps: u32,
     end: Option<MediaTime>,
+    /// Latency × time and time in nanoseconds, and what was told last.
+    latency: (u128, u128, Option<(Timestamp, Duration)>),
 }
 
 /// The numbers of one session.
@@ -51,6 +61,10 @@ pub struct Summary {
     pub mean_bitrate_bps: u64,
     /// Changes of video representation, those at the start and at period borders excluded.
     pub switches: u32,
+    /// Mean size of a change of stated bitrate between one played video segment and the next, over those that
+    /// differ, in bit/s; 0 when none does.
+    #[serde(default)]
+    pub switch_bps: u64,
     /// Downloads given up.
     pub abandoned: u32,
     /// Segments skipped.
@@ -59,6 +73,9 @@ pub struct Summary {
     pub seeks: u32,
     /// Total time from seeks to their pictures, in milliseconds.
     pub seek_ms: u64,
+    /// Mean distance behind the live edge while playing, weighted by time, in milliseconds; `None` on demand.
+    #[serde(default)]
+    pub latency_ms: Option<u64>,
     /// Body bytes received.
     pub bytes: u64,
     /// How many of them were never played: given up, replaced or failed.
@@ -82,6 +99,17 @@ impl Meter {
             Output::Report(event) => self.tell_event(now, event),
             _ => {}
         }
+    }
+
+    /// Tells how far playback is behind the live edge from now on; `None` while it does not play.
+    pub fn tell_latency(&mut self, now: Timestamp, latency: Option<Duration>) {
+        let (sum, time, last) = &mut self.latency;
+        if let Some((since, was)) = last.take() {
+            let span = u128::from(nanos(now.since(since)));
+            *sum += u128::from(nanos(was)) * span;
+            *time += span;
+        }
+        *last = latency.map(|latency| (now, latency));
     }
 
     fn tell_event(&mut self, now: Timestamp, event: &Event) {
@@ -150,10 +178,14 @@ impl Meter {
             played_ms: ms(played),
             mean_bitrate_bps: if played.is_zero() { 0 } else { (bits / played.as_secs_f64()).round() as u64 },
             switches: self.switches,
+            switch_bps: mean_change(&rates).round() as u64,
             abandoned: self.abandoned,
             gaps: self.gaps,
             seeks: self.seeks,
             seek_ms: ms(self.seeking),
+            latency_ms: (self.latency.0 / 1_000_000)
+                .checked_div(self.latency.1)
+                .and_then(|mean| u64::try_from(mean).ok()),
             bytes: traffic.0,
             wasted_bytes: traffic.1,
             qoe_lin: score(&rates, waited, |r| r / 1e6, highest / 1e6),
@@ -169,6 +201,12 @@ fn ladder(presentation: &Presentation) -> (f64, f64) {
     let rates =
         || set.into_iter().flat_map(|set| &set.representations).map(|r| r.bandwidth_bps.max(1) as f64);
     (rates().fold(f64::INFINITY, f64::min).min(1e15), rates().fold(1.0, f64::max))
+}
+
+/// Mean of the differences between neighbours that differ.
+fn mean_change(rates: &[f64]) -> f64 {
+    let changes = || rates.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|change| *change > 0.0);
+    changes().sum::<f64>() / changes().count().max(1) as f64
 }
 
 fn score(rates: &[f64], waited: f64, quality: impl Fn(f64) -> f64, mu: f64) -> f64 {
@@ -189,5 +227,21 @@ mod tests {
         let rates = [1e6, 2e6, 2e6];
         assert_eq!(score(&rates, 0.5, |r| r / 1e6, 4.3), (5.0 - 1.0 - 2.15) / 3.0);
         assert_eq!(score(&[], 0.5, |r| r, 1.0), 0.0);
+        assert_eq!(mean_change(&[1e6, 4e6, 4e6, 2e6]), 2.5e6);
+        assert_eq!(mean_change(&[1e6]), 0.0);
+    }
+
+    #[test]
+    fn latency_is_weighted_by_time_and_only_while_playing() {
+        let mut meter = Meter::default();
+        let latency_ms =
+            |meter: &Meter| meter.summary(Timestamp::ZERO, MediaTime::ZERO, None, (0, 0)).latency_ms;
+        assert_eq!(latency_ms(&meter), None);
+        let at = |ms| Timestamp::from_millis(ms);
+        meter.tell_latency(at(1000), Some(Duration::from_millis(3000)));
+        meter.tell_latency(at(4000), Some(Duration::from_millis(1000)));
+        meter.tell_latency(at(5000), None);
+        meter.tell_latency(at(90_000), Some(Duration::from_secs(50)));
+        assert_eq!(latency_ms(&meter), Some(2500));
     }
 }

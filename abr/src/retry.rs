@@ -69,6 +69,16 @@ pub fn code(kind: FailureKind, manifest: bool) -> Code {
     }
 }
 
+/// The number that users see for a failed request of a licence or key.
+pub fn licence_code(kind: FailureKind) -> Code {
+    match kind {
+        FailureKind::Malformed | FailureKind::WrongContent | FailureKind::TooLarge => Code::Licence,
+        FailureKind::Unsupported => Code::KeySystem,
+        FailureKind::Forbidden => Code::Forbidden,
+        _ => Code::LicenceServer,
+    }
+}
+
 /// Delays with full jitter from a seeded generator (SplitMix64), so that clients do not march in step and
 /// a session can be repeated.
 #[derive(Clone, Debug)]

@@ -5,14 +5,18 @@
 //! ```
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
-//! · `schedule` (which segment next) · `appends` (queue and its replacement) · `clock` (start, stall, seek,
-//! end) · `live` (the live edge and the window) · `latency` (playback rate) · `refresh` (manifests and indexes
-//! that grow) · `watch` (hopeless downloads, stuck playback).
+//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `appends` (queue and its
+//! replacement) · `clock` (start, stall, seek, end) · `live` (the live edge and the window) · `latency`
+//! (playback rate) · `refresh` (manifests and indexes that grow) · `watch` (hopeless downloads, stuck
+//! playback).
 
 mod appends;
+mod attention;
 mod choice;
 mod clock;
 mod config;
+mod keys;
+mod ladder;
 mod latency;
 mod live;
 mod refresh;
@@ -25,16 +29,21 @@ use crate::controller::{self, Controller};
 use crate::error::{Error, Severity};
 use crate::locations::Locations;
 use crate::presentation::{ContentType, Presentation, RepresentationKey};
-use crate::protocol::{Command, Event, FetchId, Input, Output, Phase};
+use crate::protocol::{Command, Event, FetchId, Input, KeyStatus, Output, Phase};
 use crate::retry::Backoff;
+use crate::table::Table;
 use crate::throughput::{Meter, Predictor, Prior};
 use crate::time::{MediaTime, Timestamp};
 use crate::track::Track;
+use choice::Scratch;
 use clock::Clock;
+use ladder::Ladders;
 use requests::{Job, Owner, Request};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Deref;
 use std::time::Duration;
 
+pub use attention::Attention;
 pub use config::Config;
 pub use live::LivePosition;
 
@@ -60,6 +69,29 @@ fn believable(mut fact: Input) -> Input {
     fact
 }
 
+/// Positions in the list of tracks, of which there is one per content type.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    all: [usize; 4],
+    count: usize,
+}
+
+impl Places {
+    fn push(&mut self, place: usize) {
+        if let Some(free) = self.all.get_mut(self.count) {
+            *free = place;
+            self.count += 1;
+        }
+    }
+}
+
+impl Deref for Places {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.all[..self.count]
+    }
+}
+
 /// One playback from start to end. See the rules in [`protocol`](crate::protocol).
 #[derive(Debug)]
 pub struct Session {
@@ -69,17 +101,30 @@ pub struct Session {
     /// Whether a fact came in since the last decision.
     undecided: bool,
     deadline: Option<Timestamp>,
+    /// The deadline without those at which only reports are looked at, and from when on reports matter for
+    /// another reason: see [`Attention`].
+    due: Option<Timestamp>,
+    alert: Timestamp,
+    /// Whether [`Decision::candidates`](crate::protocol::Decision::candidates) are reported.
+    explains: bool,
+    /// What choices need and seldom changes, of the first tracks.
+    ladders: Ladders,
+    /// Memory that is used again.
+    due_jobs: Vec<(u8, Owner)>,
+    scratch: Scratch,
     over: Option<Over>,
     presentation: Option<Presentation>,
     tracks: Vec<Track>,
-    jobs: BTreeMap<Owner, Job>,
-    requests: BTreeMap<FetchId, Request>,
+    jobs: Table<Owner, Job>,
+    requests: Table<FetchId, Request>,
     next_id: u64,
     inits: BTreeSet<(RepresentationKey, u32)>,
     /// Representations that are not to be chosen, and until when.
     excluded: BTreeMap<RepresentationKey, Timestamp>,
     /// Segments in a row that failed in a representation and not in all.
     strikes: BTreeMap<RepresentationKey, u32>,
+    /// Whether representations can be decrypted, as far as was told.
+    keys: BTreeMap<RepresentationKey, KeyStatus>,
     /// The error that ends the session when what is queued has been played.
     ending: Option<Error>,
     locations: Locations,
@@ -107,15 +152,22 @@ impl Session {
             outputs: VecDeque::new(),
             undecided: true,
             deadline: None,
+            due: None,
+            alert: Timestamp::MAX,
+            explains: true,
+            ladders: Ladders::default(),
+            due_jobs: Vec::new(),
+            scratch: Scratch::default(),
             over: None,
             presentation: None,
             tracks: Vec::new(),
-            jobs: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            jobs: Table::new(),
+            requests: Table::new(),
             next_id: 0,
             inits: BTreeSet::new(),
             excluded: BTreeMap::new(),
             strikes: BTreeMap::new(),
+            keys: BTreeMap::new(),
             ending: None,
             locations: Locations::default(),
             backoff: Backoff::new(config.seed),
@@ -142,6 +194,9 @@ impl Session {
         }
         self.now = self.now.max(now);
         self.undecided = true;
+        if matches!(fact, Input::Presentation(_) | Input::Index { .. }) {
+            self.ladders = Ladders::default();
+        }
         match believable(fact) {
             Input::Tick => {}
             Input::Presentation(presentation) => self.on_presentation(*presentation),
@@ -151,6 +206,8 @@ impl Session {
             Input::FetchProgress { id, transfer, expected_bytes } => {
                 self.on_progress(id, transfer, expected_bytes);
             }
+            Input::LicenceWanted(id) => self.on_licence_wanted(id),
+            Input::KeyStatus { representation, status } => self.on_key_status(representation, status),
             Input::Fetched { id, transfer } => self.on_fetched(id, transfer),
             Input::FetchFailed { id, transfer, failure } => self.on_fetch_failed(id, transfer, failure),
             Input::FetchCancelled { id, transfer } => self.on_cancelled(id, transfer),
@@ -176,8 +233,34 @@ impl Session {
         self.outputs.pop_front().unwrap_or(Output::Wait(self.deadline))
     }
 
+    /// Leaves out of the log what only people read: the value of every candidate at each decision. For
+    /// simulations that nobody watches.
+    pub fn omit_explanations(&mut self) {
+        self.explains = false;
+    }
+
+    /// The tracks that are played, without those given up.
+    fn active_places(&self) -> Places {
+        let mut places = Places::default();
+        for (place, track) in self.tracks.iter().enumerate() {
+            if !track.dropped {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// Those of them that playback waits for.
+    fn paced_places(&self) -> Places {
+        let mut places = Places::default();
+        for place in self.active_places().iter().filter(|place| self.tracks[**place].paces()) {
+            places.push(*place);
+        }
+        places
+    }
+
     fn decide(&mut self) {
-        self.deadline = None;
+        (self.deadline, self.due, self.alert) = (None, None, Timestamp::MAX);
         if self.over.is_some() {
             return;
         }
@@ -187,6 +270,7 @@ impl Session {
         self.run_clock();
         self.hold_latency();
         self.give_up_hopeless();
+        self.end_unbegun();
         self.schedule();
         self.keep_fresh();
         self.order_ends();
@@ -256,9 +340,23 @@ impl Session {
     }
 
     fn wake(&mut self, at: Timestamp) {
+        self.alert = self.alert.min(at - attention::WAKE_STEP);
+        let at = self.look(at);
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Wakes like [`wake`](Self::wake), but any fact before may change something as well.
+    fn wake_or_any_fact(&mut self, at: Timestamp) {
+        self.wake(at);
+        self.alert = Timestamp::ZERO;
+    }
+
+    /// Wakes for what reports may have told by then; [`attention`](Self::attention) knows when that can be.
+    fn look(&mut self, at: Timestamp) -> Timestamp {
         // A deadline in the past would make the driver spin.
-        let at = at.max(self.now + Duration::from_millis(1));
+        let at = at.max(self.now + attention::WAKE_STEP);
         self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+        at
     }
 
     fn track(&self, kind: ContentType) -> Option<&Track> {
@@ -281,7 +379,7 @@ impl Session {
 
     /// Until where playback can go on: the earliest end of the tracks that are not complete.
     fn queue_end(&self) -> MediaTime {
-        let open = self.tracks.iter().filter(|track| !track.dropped && !track.ended);
+        let open = self.tracks.iter().filter(|track| track.paces() && !track.dropped && !track.ended);
         open.filter_map(|track| track.buffer.end()).min().unwrap_or(MediaTime::MAX)
     }
 
@@ -326,6 +424,19 @@ impl Session {
     /// The adaptation set that a track uses at the position.
     pub fn selected_set(&self, track: ContentType) -> Option<u32> {
         self.track(track)?.set(self.period_now())
+    }
+
+    /// Whether the subtitles that are shown are those that every viewer must read, not those of a wish.
+    pub fn has_forced_text(&self) -> bool {
+        self.selected_set(ContentType::Text).is_some() && !self.config.text
+    }
+
+    /// The adaptation set of the period at the position that shows subtitles as the settings wish, whether
+    /// they are shown or not.
+    pub fn preferred_text(&self) -> Option<u32> {
+        let here = self.period_now();
+        let period = self.presentation.as_ref()?.periods.get(here as usize)?;
+        crate::track::readable_set(period, &self.config.text_languages, |_| true)
     }
 
     /// The presentation with all indexes known so far; `None` before the manifest.

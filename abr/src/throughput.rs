@@ -5,9 +5,9 @@
 //! (the idea of Fugu, Yan et al., NSDI 2020, with statistics instead of a network).
 
 use crate::protocol::{FetchId, Transfer};
+use crate::table::Table;
 use crate::time::{Timestamp, nanos};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Windows with fewer bytes say nothing about the network.
@@ -42,7 +42,7 @@ pub struct Sample {
 /// audio and video that share the link do not halve the estimate.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
-    flows: BTreeMap<FetchId, Flow>,
+    flows: Table<FetchId, Flow>,
     bytes: u64,
     /// Disjoint busy spans in nanoseconds, ascending.
     busy: Vec<(u64, u64)>,
@@ -71,6 +71,14 @@ impl Meter {
         self.add(now, id, transfer);
         self.flows.remove(&id);
         if self.flows.is_empty() || self.bytes >= CLEAR_SAMPLE { self.take() } else { None }
+    }
+
+    /// When a sample of a running transfer is due at the earliest, if bytes come in all the time. `started` is
+    /// when it began; all others have ended.
+    pub(crate) fn next_sample(&self, id: FetchId, started: Timestamp) -> Timestamp {
+        let until = self.flows.get(&id).map_or(0, |flow| flow.until).max(started.as_nanos());
+        let left = LONGEST_WINDOW.saturating_sub(self.busy_nanos());
+        Timestamp::from_nanos(until.saturating_add(left))
     }
 
     fn add(&mut self, now: Timestamp, id: FetchId, transfer: Transfer) {

@@ -91,17 +91,17 @@ impl MediaTime {
     /// A `timescale` of zero is read as 1, so that arithmetic on hostile input stays defined; parsers
     /// reject it before.
     pub const fn from_ticks(ticks: i64, timescale: u32) -> Self {
-        let timescale = if timescale == 0 { 1 } else { timescale as i128 };
-        let scaled = ticks as i128 * 1_000_000_000;
-        let half = if scaled >= 0 { timescale / 2 } else { -(timescale / 2) };
-        let nanos = (scaled + half) / timescale;
-        Self(if nanos > i64::MAX as i128 {
-            i64::MAX
-        } else if nanos < i64::MIN as i128 {
-            i64::MIN
+        let timescale = if timescale == 0 { 1 } else { timescale as u64 };
+        let ticks_abs = ticks.unsigned_abs();
+        // Whole seconds and the rest apart, so that everything fits 64 bits: the rest is below 2³² ticks.
+        let (seconds, rest) = (ticks_abs / timescale, ticks_abs % timescale);
+        let nanos = (rest * 1_000_000_000 + timescale / 2) / timescale;
+        let nanos = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+        if ticks >= 0 {
+            Self(if nanos > i64::MAX as u64 { i64::MAX } else { nanos as i64 })
         } else {
-            nanos as i64
-        })
+            Self(0i64.saturating_sub_unsigned(nanos))
+        }
     }
 
     /// Nanoseconds from the start of the presentation.
@@ -121,14 +121,8 @@ impl MediaTime {
 
     /// The span from `earlier` to `self`, zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
-        let nanos = self.0 as i128 - earlier.0 as i128;
-        Duration::from_nanos(if nanos <= 0 {
-            0
-        } else if nanos > u64::MAX as i128 {
-            u64::MAX
-        } else {
-            nanos as u64
-        })
+        // The difference of two i64 fits u64 when it is not negative.
+        Duration::from_nanos(if self.0 <= earlier.0 { 0 } else { self.0.wrapping_sub(earlier.0) as u64 })
     }
 }
 
@@ -165,7 +159,7 @@ impl WallClock {
 
 /// Whole nanoseconds of a span; saturates at 584 years.
 pub fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()))
 }
 
 #[cfg(test)]
@@ -182,10 +176,27 @@ mod tests {
     }
 
     #[test]
+    fn ticks_become_nanoseconds_as_long_division_says() {
+        let long = |ticks: i64, timescale: u32| {
+            let (scaled, timescale) = (i128::from(ticks) * 1_000_000_000, i128::from(timescale.max(1)));
+            let half = if scaled >= 0 { timescale / 2 } else { -(timescale / 2) };
+            ((scaled + half) / timescale).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+        };
+        for ticks in [0, 1, 2, 7, 1 << 20, 3 << 31, i64::MAX / 3, i64::MAX, -1, -5, -(1 << 40), i64::MIN] {
+            for timescale in [0, 1, 2, 3, 7, 1000, 44_100, 90_000, 10_000_000, u32::MAX - 1, u32::MAX] {
+                let time = MediaTime::from_ticks(ticks, timescale);
+                assert_eq!(time.as_nanos(), long(ticks, timescale), "{ticks}/{timescale}");
+            }
+        }
+    }
+
+    #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
         assert_eq!(Timestamp::ZERO - Duration::from_secs(1), Timestamp::ZERO);
         assert_eq!(MediaTime::ZERO.since(MediaTime::from_millis(5)), Duration::ZERO);
+        assert_eq!(MediaTime::MAX.since(MediaTime::MIN), Duration::from_nanos(u64::MAX));
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
         assert_eq!(MediaTime::from_millis(-1).as_millis(), -1);
     }
 }

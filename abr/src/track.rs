@@ -164,6 +164,11 @@ impl Track {
         self.sets.get(period as usize).copied().flatten()
     }
 
+    /// Whether playback waits for it: for pictures and sound, never for subtitles.
+    pub(crate) fn paces(&self) -> bool {
+        self.kind != ContentType::Text
+    }
+
     /// What has gone wrong with the segment that is being fetched or comes next.
     pub(crate) fn trouble(&self) -> Option<&Trouble> {
         self.troubles.get(&self.loaded_end())
@@ -244,6 +249,8 @@ pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor
     match (found, period_end(presentation, cursor.period)) {
         (None, _) => Lookup::End,
         (Some(segment), Some(end)) if segment.start + PERIOD_TOLERANCE >= end => Lookup::End,
+        // The last segment reaches beyond the period, and was had.
+        (Some(_), Some(end)) if !cursor.exact && cursor.time + PERIOD_TOLERANCE >= end => Lookup::End,
         (Some(segment), Some(end)) => Lookup::Segment(Segment { end: segment.end.min(end), ..segment }),
         (Some(segment), None) => Lookup::Segment(segment),
     }
@@ -312,6 +319,59 @@ pub(crate) fn first_set(
         let special = set.roles.iter().any(|role| role != "main" && role != "subtitle");
         [spoken, set.is_default, set.roles.iter().any(|role| role == "main"), !special].map(u8::from)
     })
+}
+
+/// Whether a set holds only what every viewer must read, such as signs in a foreign language.
+pub(crate) fn is_forced(set: &AdaptationSet) -> bool {
+    set.roles.iter().any(|role| matches!(role.as_str(), "forced-subtitle" | "forced_subtitle"))
+}
+
+/// The set to read in a period: in the first of `languages` that one is in, else the manifest's default,
+/// else its first.
+pub(crate) fn readable_set(
+    period: &Period,
+    languages: &[String],
+    usable: impl Fn(u32) -> bool,
+) -> Option<u32> {
+    let kind = ContentType::Text;
+    let usable = |place: u32| {
+        let set = period.adaptation_sets.get(place as usize);
+        set.is_some_and(|set| !is_forced(set)) && usable(place)
+    };
+    best_set(period, kind, usable, |set| {
+        let rank = languages.iter().position(|language| speaks(set, language));
+        let rank = rank.map_or(0, |rank| u8::MAX.saturating_sub(u8::try_from(rank).unwrap_or(u8::MAX - 1)));
+        let special = set.roles.iter().any(|role| role != "main" && role != "subtitle");
+        [rank, u8::from(set.is_default), u8::from(!special), 0]
+    })
+}
+
+/// The set of a period to be read along with sound in `language` whatever the viewer wishes.
+pub(crate) fn forced_set(
+    period: &Period,
+    language: Option<&str>,
+    usable: impl Fn(u32) -> bool,
+) -> Option<u32> {
+    let usable = |place: u32| {
+        let set = period.adaptation_sets.get(place as usize);
+        let fits = |set: &AdaptationSet| match (&set.language, language) {
+            (Some(_), Some(language)) => speaks(set, language),
+            _ => true,
+        };
+        set.is_some_and(|set| is_forced(set) && fits(set)) && usable(place)
+    };
+    best_set(period, ContentType::Text, usable, |set| [u8::from(set.is_default), 0, 0, 0])
+}
+
+/// Whether `set` says what was read before.
+pub(crate) fn continues(wish: &Wish, set: &AdaptationSet) -> bool {
+    let same = match (&wish.language, &set.language) {
+        (Some(language), Some(_)) => speaks(set, language),
+        (None, None) => true,
+        _ => false,
+    };
+    let forced = wish.roles.iter().any(|role| matches!(role.as_str(), "forced-subtitle" | "forced_subtitle"));
+    same && forced == is_forced(set)
 }
 
 /// The set of a period that continues what was played before.

@@ -67,8 +67,9 @@ pub struct OutputRestriction {
     pub unprotected_height: Option<u32>,
 }
 
-/// A content decryption module. Time is given to it, it has no clock.
-pub trait Cdm: Send {
+/// A content decryption module. Time is given to it, it has no clock. It is shared: licences come in on one
+/// thread while samples are decrypted on others, and no call waits longer than it takes to look a key up.
+pub trait Cdm: Send + Sync {
     /// Name of its key system, for people.
     fn name(&self) -> &str;
 
@@ -78,7 +79,7 @@ pub trait Cdm: Send {
     /// # Errors
     /// [`CdmError::InitData`] and [`CdmError::KeySystem`].
     fn open(
-        &mut self,
+        &self,
         init_data_type: InitDataType,
         init_data: &[u8],
     ) -> Result<(SessionId, Option<Message>), CdmError>;
@@ -87,13 +88,13 @@ pub trait Cdm: Send {
     ///
     /// # Errors
     /// [`CdmError::Licence`] and [`CdmError::Session`].
-    fn update(&mut self, session: SessionId, answer: &[u8], now: Duration) -> Result<(), CdmError>;
+    fn update(&self, session: SessionId, answer: &[u8], now: Duration) -> Result<(), CdmError>;
 
     /// Forgets a session and its keys.
-    fn close(&mut self, session: SessionId);
+    fn close(&self, session: SessionId);
 
     /// The next message that is due at `now` without being asked for (a renewal), if any.
-    fn poll(&mut self, now: Duration) -> Option<Message>;
+    fn poll(&self, now: Duration) -> Option<Message>;
 
     /// Whether the key `kid` can be used at `now`.
     fn status(&self, kid: KeyId, now: Duration) -> KeyStatus;

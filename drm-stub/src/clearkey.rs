@@ -7,6 +7,7 @@ use crate::key::{ContentKey, KeyId};
 use crate::pssh::{self, KeySystem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use zeroize::Zeroize;
 
@@ -18,6 +19,12 @@ const KEYS: usize = 1_000;
 /// The built-in content decryption module.
 #[derive(Debug, Default)]
 pub struct ClearKey {
+    /// Locked for no longer than a look at a map takes.
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// Keys that a person gave; they outlive every session.
     given: BTreeMap<KeyId, ContentKey>,
     sessions: BTreeMap<SessionId, Session>,
@@ -65,10 +72,21 @@ impl ClearKey {
     }
 
     /// Adds a key from elsewhere than a licence.
-    pub fn give(&mut self, kid: KeyId, key: ContentKey) {
-        self.given.insert(kid, key);
+    pub fn give(&self, kid: KeyId, key: ContentKey) {
+        self.write().given.insert(kid, key);
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        // Every change of the maps is one call, so that a panic elsewhere leaves them whole.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
     fn key(&self, kid: KeyId) -> Option<&ContentKey> {
         self.given.get(&kid).or_else(|| self.sessions.values().find_map(|session| session.keys.get(&kid)))
     }
@@ -167,14 +185,15 @@ impl Cdm for ClearKey {
     }
 
     fn open(
-        &mut self,
+        &self,
         init_data_type: InitDataType,
         init_data: &[u8],
     ) -> Result<(SessionId, Option<Message>), CdmError> {
         let asked = key_ids(init_data_type, init_data)?;
-        let unknown: Vec<KeyId> = asked.iter().copied().filter(|kid| self.key(*kid).is_none()).collect();
-        let session = SessionId(self.next);
-        self.next += 1;
+        let mut state = self.write();
+        let unknown: Vec<KeyId> = asked.iter().copied().filter(|kid| state.key(*kid).is_none()).collect();
+        let session = SessionId(state.next);
+        state.next += 1;
         let answered = unknown.is_empty();
         let message = (!answered).then(|| Message {
             session,
@@ -182,32 +201,34 @@ impl Cdm for ClearKey {
             body: request(&unknown),
             content_type: "application/json",
         });
-        self.sessions.insert(session, Session { asked, answered, keys: BTreeMap::new() });
+        state.sessions.insert(session, Session { asked, answered, keys: BTreeMap::new() });
         Ok((session, message))
     }
 
-    fn update(&mut self, session: SessionId, answer: &[u8], _now: Duration) -> Result<(), CdmError> {
-        let session = self.sessions.get_mut(&session).ok_or(CdmError::Session)?;
+    fn update(&self, session: SessionId, answer: &[u8], _now: Duration) -> Result<(), CdmError> {
         let keys = parse_licence(answer)?;
+        let mut state = self.write();
+        let session = state.sessions.get_mut(&session).ok_or(CdmError::Session)?;
         session.answered = true;
         session.keys.extend(keys);
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+    fn close(&self, session: SessionId) {
+        self.write().sessions.remove(&session);
     }
 
-    fn poll(&mut self, _now: Duration) -> Option<Message> {
+    fn poll(&self, _now: Duration) -> Option<Message> {
         // ClearKey licences do not expire.
         None
     }
 
     fn status(&self, kid: KeyId, _now: Duration) -> KeyStatus {
         let asked = |session: &Session| !session.answered && session.asked.contains(&kid);
-        match self.key(kid) {
+        let state = self.read();
+        match state.key(kid) {
             Some(_) => KeyStatus::Usable,
-            None if self.sessions.values().any(asked) => KeyStatus::Pending,
+            None if state.sessions.values().any(asked) => KeyStatus::Pending,
             None => KeyStatus::Missing,
         }
     }
@@ -217,7 +238,9 @@ impl Cdm for ClearKey {
     }
 
     fn decrypt(&self, kid: KeyId, cipher: &SampleCipher<'_>, sample: &mut [u8]) -> Result<(), CdmError> {
-        cenc::decrypt(self.key(kid).ok_or(CdmError::MissingKey(kid))?, cipher, sample)
+        // The copy wipes itself; the lock is not held while the cipher works.
+        let key = self.read().key(kid).cloned().ok_or(CdmError::MissingKey(kid))?;
+        cenc::decrypt(&key, cipher, sample)
     }
 }
 
@@ -253,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_session_goes_from_request_to_key() {
-        let mut cdm = ClearKey::new();
+        let cdm = ClearKey::new();
         let (session, message) = cdm.open(InitDataType::KeyIds, &keyids_init_data(&[KID])).unwrap();
         let message = message.unwrap();
         assert_eq!(message.body, br#"{"kids":["ra2tra2tra2tra2tra2trQ"],"type":"temporary"}"#);
@@ -270,7 +293,7 @@ mod tests {
 
     #[test]
     fn given_keys_need_no_licence() {
-        let mut cdm = ClearKey::new();
+        let cdm = ClearKey::new();
         cdm.give(KID, ContentKey::new([1; 16]));
         assert_eq!(cdm.open(InitDataType::Webm, &KID.0).unwrap().1, None);
         assert_eq!(cdm.status(KID, Duration::ZERO), KeyStatus::Usable);

@@ -17,6 +17,9 @@ pub enum CdmError {
     /// No key is known for a key identifier.
     #[error("no key for {0}")]
     MissingKey(KeyId),
+    /// What a key makes of the content is no media.
+    #[error("the key for {0} does not fit: what it decrypts is no media")]
+    WrongKey(KeyId),
     /// A sample or segment that cannot be decrypted as described.
     #[error("cannot decrypt: {0}")]
     Data(&'static str),
@@ -26,12 +29,12 @@ pub enum CdmError {
 }
 
 impl CdmError {
-    /// The stable number that users see: 6001 key system, 6003 licence or data, 6004 missing key, 1000 for
+    /// The stable number that users see: 6001 key system, 6003 licence, data or a key that does not fit, 6004 missing key, 1000 for
     /// a fault of the caller.
     pub const fn number(&self) -> u16 {
         match self {
             Self::KeySystem(_) => 6001,
-            Self::InitData(_) | Self::Licence(_) | Self::Data(_) => 6003,
+            Self::InitData(_) | Self::Licence(_) | Self::Data(_) | Self::WrongKey(_) => 6003,
             Self::MissingKey(_) => 6004,
             Self::Session => 1000,
         }

@@ -1,6 +1,7 @@
 //! Whole segments under AES (HLS `METHOD=AES-128`, RFC 8216 5.2; DASH segment encryption, ISO/IEC 23009-4).
 
 use crate::error::CdmError;
+use crate::key::ContentKey;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{Block, BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit, StreamCipher};
@@ -25,6 +26,11 @@ impl SegmentKey {
         }
         bytes.zeroize();
         Err(CdmError::Licence("a segment key has neither 16 nor 32 bytes"))
+    }
+
+    /// The same key for samples; `None` unless it has 16 bytes.
+    pub fn content_key(&self) -> Option<ContentKey> {
+        self.0[..].try_into().ok().map(ContentKey::new)
     }
 }
 

@@ -77,6 +77,11 @@ impl std::fmt::Debug for ContentKey {
     }
 }
 
+/// Overwrites bytes that held keys, in a way that no compiler leaves out.
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.zeroize();
+}
+
 fn hex(text: &str) -> Option<[u8; 16]> {
     let mut digits = text.bytes().filter(|byte| *byte != b'-');
     let mut bytes = [0; 16];

@@ -3,6 +3,8 @@
 
 use crate::error::CdmError;
 use crate::key::KeyId;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 /// Most headers or key identifiers that are read.
 const LIMIT: usize = 1_000;
@@ -38,6 +40,24 @@ impl KeySystem {
             0x5e629af5_38da_4063_8977_97ffbd9902d4 => Self::Marlin,
             _ => Self::Unknown(id),
         }
+    }
+
+    /// The key system that a manifest names: a system identifier as `urn:uuid:…` (DASH `schemeIdUri`, HLS
+    /// `KEYFORMAT`), or one of the names in use for HLS. `None` for anything else, `identity` included.
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        let uri = uri.trim().to_ascii_lowercase();
+        match uri.as_str() {
+            "com.apple.streamingkeydelivery" => Some(Self::FairPlay),
+            "com.microsoft.playready" => Some(Self::PlayReady),
+            "com.widevine" => Some(Self::Widevine),
+            "org.w3.clearkey" => Some(Self::ClearKey),
+            _ => uri.strip_prefix("urn:uuid:").and_then(KeyId::from_hex).map(|id| Self::from_id(id.0)),
+        }
+    }
+
+    /// Whether its licences are read here.
+    pub const fn is_clear_key(self) -> bool {
+        matches!(self, Self::ClearKey | Self::DashClearKey)
     }
 }
 
@@ -99,6 +119,16 @@ pub fn parse(mut data: &[u8]) -> Result<Vec<Pssh>, CdmError> {
     Ok(list)
 }
 
+/// Reads `pssh` boxes as manifests write them, in base64; `None` for what cannot be read.
+pub fn from_base64(text: &str) -> Option<Vec<Pssh>> {
+    base64(text).and_then(|bytes| parse(&bytes).ok())
+}
+
+/// Standard base64 with or without padding, as manifests use it.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()
+}
+
 /// Type, contents and size of the box at the start of `data`.
 fn first_box(data: &[u8]) -> Option<([u8; 4], &[u8], usize)> {
     let [a, b, c, d, kind @ ..] = *data.first_chunk::<8>()?;
@@ -148,6 +178,17 @@ mod tests {
         assert_eq!(list[0].system(), KeySystem::ClearKey);
         assert_eq!(list[0].key_ids, [KeyId(*b"0123456789012345")]);
         assert!(list[0].data.is_empty());
+    }
+
+    #[test]
+    fn key_systems_are_known_by_name() {
+        let known = |uri| KeySystem::from_uri(uri).map(|system| system.to_string());
+        assert_eq!(known("urn:uuid:EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED").as_deref(), Some("Widevine"));
+        assert_eq!(known("com.apple.streamingkeydelivery").as_deref(), Some("FairPlay"));
+        assert_eq!(known("urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95").as_deref(), Some("PlayReady"));
+        assert!(KeySystem::from_uri("urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e").unwrap().is_clear_key());
+        assert_eq!(known("identity"), None);
+        assert_eq!(known("urn:mpeg:dash:mp4protection:2011"), None);
     }
 
     #[test]

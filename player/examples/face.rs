@@ -217,6 +217,7 @@ fn status(world: &World, started: Instant) -> Status {
         notice: None,
         volume: world.volume,
         muted: world.muted,
+        tracks: Default::default(),
     }
 }
 
@@ -265,6 +266,7 @@ fn main() -> Result<(), Error> {
         }),
         status: Box::new(move || Arc::new(status(&for_status.world(), started))),
         frames: Arc::new(lock(&world)),
+        cues: Default::default(),
         finished: Box::new(move || {
             let world = for_end.world();
             let why = "The server cdn-b.example refused segment 31 (403 Forbidden). The link has probably \

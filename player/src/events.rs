@@ -132,12 +132,32 @@ pub enum Line {
     },
     /// A segment could not be had and was skipped.
     Gap {
-        /// `video` or `audio`.
+        /// `video`, `audio` or `text`.
         track: &'static str,
         /// First missing point.
         from_ms: i64,
         /// End of the hole.
         to_ms: i64,
+    },
+    /// Other subtitles are shown, or none.
+    Text {
+        /// Whether any are.
+        on: bool,
+        /// BCP 47 tag.
+        language: Option<String>,
+        /// The manifest's name for them.
+        label: Option<String>,
+        /// Whether they are those that every viewer must read.
+        forced: bool,
+    },
+    /// A cue appeared.
+    Cue {
+        /// When by its times.
+        start_ms: i64,
+        /// When it will go.
+        end_ms: i64,
+        /// Without markup.
+        text: String,
     },
     /// Something failed.
     Error {
@@ -240,6 +260,24 @@ pub struct Summary {
     pub outcome: &'static str,
     /// Code of the error that ended it.
     pub error: Option<u16>,
+    /// What showing the pictures in a window cost; only in what `--json` prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowCost>,
+}
+
+/// Mean cost of a frame between the decoder and the screen, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WindowCost {
+    /// Frames that were drawn.
+    pub frames: u64,
+    /// Copying planes to the device, or converting them where the CPU draws.
+    pub upload_ms: f64,
+    /// Recording and submitting, or copying converted pixels to the window's texture.
+    pub draw_ms: f64,
+    /// Handing over to the screen.
+    pub present_ms: f64,
+    /// The dearest frame, all three together.
+    pub longest_ms: f64,
 }
 
 /// Writes [`Line`]s.

@@ -12,6 +12,8 @@ pub mod manifest;
 pub mod inspect;
 pub mod net;
 pub mod media;
+pub mod keys;
+pub mod text;
 #[cfg(feature = "media")]
 pub mod decode;
 #[cfg(feature = "media")]
@@ -20,6 +22,7 @@ pub mod status;
 pub mod demo;
 pub mod allocator;
 pub mod process;
+pub mod resume;
 pub mod events;
 pub mod driver;
 #[cfg(feature = "desktop")]

@@ -32,6 +32,12 @@ pub const BOX_DEPTH: usize = 16;
 pub const BOXES: usize = 100_000;
 /// Samples of one fragment.
 pub const SAMPLES: usize = 100_000;
+/// One licence.
+pub const LICENCE_BYTES: u64 = 1 << 20;
+/// One key that a playlist names.
+pub const KEY_BYTES: u64 = 64;
+/// Key identifiers, and keys of whole segments, that are kept at a time.
+pub const KEYS: usize = 1_000;
 /// Response headers.
 pub const HEADER_BYTES: usize = 64 << 10;
 /// A file of trusted certificates.
@@ -42,3 +48,15 @@ pub const REDIRECTS: usize = 5;
 pub const PICTURE_SIDE: u32 = 8_192;
 /// Establishing a connection.
 pub const CONNECT: Duration = Duration::from_secs(5);
+/// One file or segment of subtitles.
+pub const TEXT_BYTES: usize = 4 << 20;
+/// Cues of one file, one sample, or kept at a time.
+pub const TEXT_CUES: usize = 50_000;
+/// Regions of one file of subtitles.
+pub const TEXT_REGIONS: usize = 256;
+/// Style rules of one file of subtitles.
+pub const TEXT_RULES: usize = 256;
+/// Nested spans of a cue; deeper ones are left out, their text is not.
+pub const TEXT_DEPTH: usize = 32;
+/// Cues shown at a time.
+pub const TEXT_ACTIVE: usize = 64;

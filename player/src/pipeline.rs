@@ -9,6 +9,8 @@ use abr::protocol::{AppendFailure, FetchId};
 use abr::segments::Segment;
 use abr::time::MediaTime;
 use bytes::Bytes;
+use drm_stub::hls_aes::SegmentKey;
+use drm_stub::key::ContentKey;
 
 /// How the time stamps of appended bytes map onto the presentation timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,25 @@ pub enum Timing {
     /// first of them that is appended at its [`Segment::start`] (HLS). Video defines it; audio and text
     /// follow, and wait for it when a video track exists.
     Discontinuity(u64),
+}
+
+/// The key of a segment whose manifest names it; all other keys are those of the content decryption module.
+#[derive(Clone, Debug)]
+pub enum Cipher {
+    /// All bytes are encrypted.
+    Bytes {
+        /// With this key.
+        key: SegmentKey,
+        /// From this vector on.
+        iv: [u8; 16],
+    },
+    /// Samples are encrypted as their container describes.
+    Samples {
+        /// With this key, whatever their key identifiers.
+        key: ContentKey,
+        /// The vector of samples that carry none.
+        iv: Option<[u8; 16]>,
+    },
 }
 
 /// A segment to demultiplex and queue.
@@ -49,6 +70,8 @@ pub struct Append {
     pub init: Option<Bytes>,
     /// The segment.
     pub data: Bytes,
+    /// Its key, when the manifest names that. The initialization segment is clear already.
+    pub cipher: Option<Cipher>,
 }
 
 /// What the driver asks of the pipeline. Semantics as in [`abr::protocol::Output`].

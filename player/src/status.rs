@@ -26,6 +26,36 @@ pub struct Rendition {
     pub frame_rate: f64,
 }
 
+/// One entry of the audio or subtitle menu.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// Position in the current period's adaptation sets.
+    pub set: u32,
+    /// BCP 47 tag as the manifest writes it.
+    pub language: Option<String>,
+    /// The manifest's name for it.
+    pub label: Option<String>,
+    /// Roles as the manifest writes them.
+    pub roles: Vec<String>,
+    /// Audio channels, zero for subtitles and when not stated.
+    pub channels: u32,
+}
+
+/// The audio tracks and subtitles of the current period.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Tracks {
+    /// Audio tracks in the order of the manifest.
+    pub audios: Vec<Choice>,
+    /// The set that is heard.
+    pub audio: Option<u32>,
+    /// Subtitles in the order of the manifest, without those that every viewer must read.
+    pub texts: Vec<Choice>,
+    /// The set that is shown by choice.
+    pub text: Option<u32>,
+    /// The set that would be shown first, by the viewer's languages.
+    pub text_preferred: Option<u32>,
+}
+
 /// One finished or failed request, for the statistics.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestRecord {
@@ -94,4 +124,40 @@ pub struct Status {
     pub volume: f64,
     /// Muted.
     pub muted: bool,
+    /// What there is to hear and to read.
+    pub tracks: Tracks,
+}
+
+impl Status {
+    /// Before anything is known.
+    pub fn empty() -> Self {
+        Self {
+            title: String::new(),
+            protocol: "",
+            phase: Phase::Starting,
+            position: MediaTime::ZERO,
+            duration: None,
+            buffered_to: MediaTime::ZERO,
+            current: None,
+            renditions: Vec::new(),
+            locked_height: None,
+            throughput_bps: None,
+            presented: 0,
+            dropped: 0,
+            switches: 0,
+            stalls: 0,
+            stalled: Duration::ZERO,
+            startup: None,
+            bytes: 0,
+            av_offset_ms: None,
+            controller: String::new(),
+            decision: None,
+            requests: Vec::new(),
+            waiting: None,
+            notice: None,
+            volume: 1.0,
+            muted: false,
+            tracks: Tracks::default(),
+        }
+    }
 }

@@ -46,7 +46,7 @@ fn check_decrypt(case: &Case) -> Result<(), String> {
             all.samples.extend(part.samples);
         }
     }
-    let mut cdm = ClearKey::new();
+    let cdm = ClearKey::new();
     let keys = case.json["keys"].as_object().ok_or("no keys")?;
     let kids =
         video.samples.iter().chain(&audio.samples).filter_map(|sample| Some(sample.protection.as_ref()?.kid));

@@ -4,8 +4,9 @@
 pub(crate) struct Row {
     /// The folder of the collection.
     area: &'static str,
-    /// A tag of the case, `kind:`, `fn:` or `peer_error:` with that member's value, the ending of a media file
-    /// with its dot, `elst` for one with an edit list, or several of these with `+` between them.
+    /// A tag of the case, `kind:`, `fn:`, `peer_error:` or `format:` with that member's value, the ending of a
+    /// media file with its dot, `elst` for one with an edit list, a feature found in a file of subtitles, or
+    /// several of these with `+` between them.
     pub(crate) feature: &'static str,
     /// What every difference of the case must be about for the row to cover it; empty for the whole case.
     about: &'static str,
@@ -73,6 +74,51 @@ const ROWS: &[Row] = &[
     ),
     row("hls", "EXTINF", "title", "a title that is not there is no title; one peer says \"undefined\""),
     row("hls", "EXTINF", "not #EXTM3U", "text before the header is refused"),
+    row("subtitles", "format:ttml", "", "TTML and IMSC are not read yet"),
+    row("subtitles", "format:subrip", "", "SubRip has no place in DASH and HLS"),
+    row("subtitles", "format:srt", "", "SubRip has no place in DASH and HLS"),
+    row("subtitles", "format:ssa", "", "SubStation Alpha has no place in DASH and HLS"),
+    row("subtitles", "format:scc", "", "closed captions are not read yet"),
+    row("subtitles", "format:cea-608", "", "closed captions are not read yet"),
+    row("subtitles", "format:cea-608/708", "", "closed captions are not read yet"),
+    row(
+        "subtitles",
+        "old regions",
+        "region",
+        "regions stand in blocks of their own since 2015; one peer reads the header",
+    ),
+    row(
+        "subtitles",
+        "no timings at an arrow",
+        "cues",
+        "times by the specification only; one peer reads others as well",
+    ),
+    row(
+        "subtitles",
+        "old alignment",
+        "settings",
+        "a setting with an unknown alignment is left out as a whole, as the specification says",
+    ),
+    row(
+        "subtitles",
+        "no signature",
+        "not WebVTT",
+        "what does not begin as WebVTT is refused; one peer reads it as nothing",
+    ),
+    row("subtitles", "cue below the signature", "1 found", "a cue may follow the signature at once"),
+    row("subtitles", "drawing model", "cues", "the peer's model of what it draws, cut at every change"),
+    row(
+        "subtitles",
+        "rare character name",
+        "expected",
+        "of the 2,200 names of HTML those are known that occur in text",
+    ),
+    row(
+        "subtitles",
+        "format:webvtt-in-mp4",
+        "outside of the media data",
+        "offsets of samples are believed; one peer passes over them",
+    ),
     row("drm", "kind:vector", "", "helpers of another library for key systems that are not built in"),
     row("media", ".flac", "no known format", "bare FLAC files are no streaming container"),
     row("media", "ogg", "no known format", "Ogg is no streaming container"),

@@ -46,7 +46,7 @@ impl Case {
     /// whether it has an edit list.
     fn features(&self) -> Vec<String> {
         let tags = self.list("tags").iter().filter_map(Value::as_str).map(str::to_owned);
-        let named = ["kind", "fn", "peer_error"].map(|name| format!("{name}:{}", self.text(name)));
+        let named = ["kind", "fn", "peer_error", "format"].map(|name| format!("{name}:{}", self.text(name)));
         let media = self.list("inputs").iter().find(|input| input["role"] == "media");
         let ending =
             media.and_then(|input| Some(format!(".{}", input["file"].as_str()?.rsplit_once('.')?.1)));
@@ -54,7 +54,8 @@ impl Case {
             let bytes = self.input("media").unwrap_or_default();
             bytes.windows(4).any(|kind| kind == b"elst")
         };
-        tags.chain(named).chain(ending).chain(edited.then(|| "elst".to_owned())).collect()
+        let found = ending.into_iter().chain(edited.then(|| "elst".to_owned()));
+        tags.chain(named).chain(found).chain(crate::subtitles::features(self)).collect()
     }
 }
 

@@ -13,10 +13,16 @@ mod hls;
 mod hls_model;
 mod media;
 mod model;
+mod subtitles;
 
 #[test]
 fn dash() {
     harness::run("dash", dash::check);
+}
+
+#[test]
+fn subtitles() {
+    harness::run("subtitles", subtitles::check);
 }
 
 #[test]

@@ -76,6 +76,11 @@ impl Film {
         Self::encode(&format!("ladder-{segments}"), Codec::H264, segments, &LADDER)
     }
 
+    /// `segments` segments of two seconds in the two lowest H.264 renditions with AAC sound.
+    pub fn small(segments: u32) -> Self {
+        Self::encode(&format!("small-{segments}"), Codec::H264, segments, &LADDER[..2])
+    }
+
     /// `segments` segments of two seconds in the lowest rendition of another codec, with AAC sound.
     pub fn of(codec: Codec, segments: u32) -> Self {
         Self::encode(&format!("{codec:?}-{segments}").to_lowercase(), codec, segments, &LADDER[..1])
@@ -125,11 +130,15 @@ impl Film {
 
     /// The film as this presentation.
     pub fn package(&self, packaging: Packaging) -> Title {
-        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!("{name}-{packaging:?}").to_lowercase();
+        let name = format!("{}-{packaging:?}", self.name()).to_lowercase();
         let folder = made(&name, |folder| packaging.write(self, folder));
         let entry = if packaging.is_dash() { "title.mpd" } else { "title.m3u8" };
         Title { folder, entry, film: self.clone(), packaging }
+    }
+
+    /// What it is called in the cache.
+    pub(crate) fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The encoded file of a rendition.
@@ -137,7 +146,8 @@ impl Film {
         self.folder.join(format!("v{height}.mp4")).display().to_string()
     }
 
-    fn sound(&self) -> String {
+    /// The encoded sound.
+    pub(crate) fn sound(&self) -> String {
         self.folder.join("a.mp4").display().to_string()
     }
 }
@@ -155,6 +165,11 @@ pub struct Title {
 }
 
 impl Title {
+    /// A film that was packaged elsewhere, with every frame once.
+    pub(crate) fn new(folder: &Path, entry: &'static str, film: &Film) -> Self {
+        Self { folder: folder.to_path_buf(), entry, film: film.clone(), packaging: Packaging::DashNumber }
+    }
+
     /// MD5 of each frame that a player of the rendition of this height shows, in order.
     pub fn reference(&self, height: u32) -> Vec<String> {
         let mut frames = self.film.reference(height);
@@ -445,7 +460,7 @@ fn add(text: String, line: &str) -> String {
 ///
 /// Tests run side by side in many processes: one lock lets one of them fill and the others wait, and a
 /// folder gets its name only when it is complete.
-fn made(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn made(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
     /// Part of the folder's name: a change to a recipe above must change it.
     const RECIPE: u32 = 3;
     let cache = workspace::target().join(format!("test-content/{RECIPE}"));

@@ -8,6 +8,8 @@ pub mod source;
 pub mod origin;
 pub mod content;
 pub mod live;
+pub mod protected;
+pub mod licence;
 pub mod sluice;
 pub mod nginx;
 pub mod proxy;

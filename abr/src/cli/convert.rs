@@ -16,6 +16,11 @@ use std::process::ExitCode;
 /// A title is converted between Sabre's movie JSON (`--to sabre`) and Pensieve's folder (`--to pensieve`); it may
 /// also come from `sluice inspect --json` or from a `synthetic:` description.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    abr-sim convert trace.json trace.txt --to mahimahi\n  \
+    abr-sim convert cooked/ sabre/ --to sabre --latency-ms 80\n  \
+    abr-sim convert synthetic:segments=100,seconds=4,cv=0.4,seed=7 movie.json --to sabre\n  \
+    abr-sim convert movie.json movie/ --to pensieve")]
 pub(super) struct Convert {
     /// A file, a folder, or `synthetic:…`.
     input: PathBuf,
@@ -139,7 +144,15 @@ impl Convert {
             if !self.to.extension().is_empty() {
                 name = format!("{name}.{}", self.to.extension());
             }
-            files.push(self.trace(&input, self.output.join(below).with_file_name(name))?);
+            match self.trace(&input, self.output.join(below).with_file_name(name)) {
+                Ok(file) => files.push(file),
+                Err(Failure::Input(error))
+                    if matches!(error.problem, Problem::NotReplayable | Problem::Unrecognised(_)) =>
+                {
+                    eprintln!("skipped: {error}");
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(files)
     }

@@ -1,14 +1,28 @@
 //! The commands of `abr-sim`.
 //!
-//! Exit codes: 0 done, 1 output failed, 2 wrong usage, 3 an input could not be used, 8 a comparison failed.
+//! Exit codes: 0 done, 1 output failed, 2 wrong usage, 3 an input could not be used, 4 interrupted, 8 a comparison
+//! failed.
 
 mod compare;
 mod live;
 mod convert;
+mod documents;
+mod experiment;
+mod explain;
+mod job;
+mod manifest;
 mod optimum;
+mod outputs;
+mod playing;
+mod plot;
+mod progress;
 mod replay;
 mod reproduce;
+mod rerun;
 mod run;
+mod tune;
+mod sweep;
+mod table;
 
 use crate::sim::input::ReadError;
 use clap::{Parser, Subcommand};
@@ -27,10 +41,17 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Compare(compare::Compare),
+    Sweep(sweep::Sweep),
+    Rerun(rerun::Rerun),
+    Plot(plot::Plot),
     Replay(replay::Replay),
     Reproduce(reproduce::Reproduce),
     Convert(convert::Convert),
     Optimum(optimum::OptimumOf),
+    Tune(tune::Tune),
+    Schema(documents::Schema),
+    Completions(documents::Completions),
+    Man(documents::Man),
 }
 
 /// Why a command ended early.
@@ -59,10 +80,17 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(command) => command.run(),
         Command::Compare(command) => command.run(),
+        Command::Sweep(command) => command.run(),
+        Command::Rerun(command) => command.run(),
+        Command::Plot(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Convert(command) => command.run(),
         Command::Optimum(command) => command.run(),
+        Command::Tune(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
     match result {
         Ok(code) => code,

@@ -15,6 +15,9 @@ const SHOWN: usize = 10;
 ///
 /// Exit code 8 when a figure differs by more than 1e-6 of its value at the printed digits.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    abr-sim reproduce expected/sabre_hsdpa-3g.csv --traces traces/ --movies traces/movies\n  \
+    abr-sim reproduce expected/pensieve_sessions.csv --traces traces/ --movies traces/movies --json")]
 pub(super) struct Reproduce {
     /// The table: columns movie, flags, trace (Sabre) or algorithm, trace (Pensieve), and figures.
     expected: PathBuf,

@@ -1,16 +1,19 @@
 //! `abr-sim run`: plays a title over a trace with the session that the player uses.
 
+use super::explain::{Explained, explained};
+use super::outputs::write_whole;
 use super::{Failure, print_json};
 use crate::controller;
 use crate::journal::{Header, input_line, output_line};
 use crate::presentation::Presentation;
-use crate::protocol::{Decision, Event, Output, Phase};
+use crate::protocol::{Output, Phase};
 use crate::qoe::Summary;
 use crate::session::Config;
 use crate::sim::origin::Faultless;
 use crate::sim::playback::{self, Seen, Setup};
+use crate::sim::plot::{page, record::Recorder, timeline};
 use crate::sim::staging;
-use crate::sim::trace::{Trace, sets};
+use crate::sim::trace::{Format, Trace, sets};
 use crate::time::Timestamp;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -32,6 +35,7 @@ use std::time::Duration;
     abr-sim run --live numbers --seconds 300 --trace trace.json\n  \
     sluice inspect https://example.org/title.mpd --json > title.json\n  \
     abr-sim run --title title.json --trace trace.json --explain\n  \
+    abr-sim run --title title.json --trace trace.json --plot session.svg\n  \
     abr-sim run --title movie.json --trace traces/ --controller bola-e --json")]
 pub(super) struct Run {
     /// Title: the output of `sluice inspect --json`, a Sabre movie, a Pensieve folder, or `synthetic:…`.
@@ -42,6 +46,9 @@ pub(super) struct Run {
     /// A trace in any known format, or a folder of traces.
     #[arg(long)]
     trace: PathBuf,
+    /// Read traces as this format instead of looking.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Who chooses the quality.
     #[arg(long, default_value = "hybrid", value_parser = PossibleValuesParser::new(controller::NAMES))]
     controller: String,
@@ -54,9 +61,12 @@ pub(super) struct Run {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Print every choice with the value of each representation (one trace only).
+    /// Say for every segment why its quality was chosen, and what a viewer noticed (one trace only).
     #[arg(long)]
     explain: bool,
+    /// Draw bitrate, throughput and buffer over time, as SVG or (.html) a page (one trace only).
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Write everything that happened, for `abr-sim replay` (one trace only).
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -85,12 +95,13 @@ impl Run {
         }
         let presentation = staging::load_presentation(&self.title)?;
         if self.trace.is_dir() {
-            if self.explain || self.journal.is_some() {
-                return Err(Failure::Usage("--explain and --journal need one trace, not a folder".into()));
+            if self.explain || self.journal.is_some() || self.plot.is_some() {
+                let said = "--explain, --journal and --plot need one trace, not a folder";
+                return Err(Failure::Usage(said.into()));
             }
             return self.run_all(&presentation);
         }
-        let trace = Trace::read(&self.trace, None)?;
+        let trace = Trace::read(&self.trace, self.format)?;
         let mut journal = match &self.journal {
             Some(path) => Some(io::BufWriter::new(std::fs::File::create(path)?)),
             None => None,
@@ -101,18 +112,29 @@ impl Run {
         }
         let mut trouble: Option<io::Error> = None;
         let mut out = io::stdout().lock();
+        let (mut recorder, mut reasons) = (Recorder::default(), Vec::new());
         let played = self.play(&presentation, &trace, |now, seen| {
             let written = match &mut journal {
                 Some(journal) => record(journal, now, seen),
                 None => Ok(()),
             };
-            let explained = match seen {
-                Seen::Out(Output::Report(event)) if self.explain && !self.json => {
-                    explain(&mut out, &presentation, now, event)
-                }
-                _ => Ok(()),
+            match seen {
+                Seen::In(input) => recorder.input(now, input),
+                Seen::Out(output) => recorder.output(now, output),
+            }
+            let line = match seen {
+                Seen::Out(Output::Report(event)) if self.explain => explained(&presentation, now, event),
+                _ => None,
             };
-            trouble = trouble.take().or(written.and(explained).err());
+            let said = match line {
+                Some(line) if self.json => {
+                    reasons.push(line);
+                    Ok(())
+                }
+                Some(line) => writeln!(out, "{line}"),
+                None => Ok(()),
+            };
+            trouble = trouble.take().or(written.and(said).err());
         });
         if let Some(error) = trouble {
             return Err(error.into());
@@ -120,9 +142,16 @@ impl Run {
         if let Some(mut journal) = journal {
             journal.flush()?;
         }
+        if let Some(place) = &self.plot {
+            draw(place, &trace.name, recorder)?;
+        }
         if self.json {
             drop(out);
-            print_json(&json!({ "title": self.title, "controller": self.controller, "run": played }))?;
+            let mut document = json!({ "title": self.title, "controller": self.controller, "run": played });
+            if self.explain {
+                document["reasons"] = reasons.iter().map(Explained::json).collect();
+            }
+            print_json(&document)?;
         } else {
             print_summary(&mut out, &played)?;
         }
@@ -131,7 +160,13 @@ impl Run {
 
     fn run_all(&self, presentation: &Presentation) -> Result<ExitCode, Failure> {
         let files: Vec<PathBuf> = sets(&self.trace)?.into_iter().flat_map(|(_, files)| files).collect();
-        let read = |path: &PathBuf| Trace::read(path, None).ok();
+        let read = |path: &PathBuf| match Trace::read(path, self.format) {
+            Ok(trace) => Some(trace),
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                None
+            }
+        };
         let played: Vec<Played> = files
             .par_iter()
             .filter_map(read)
@@ -218,6 +253,16 @@ impl Run {
     }
 }
 
+/// Writes the picture of a session.
+fn draw(place: &Path, trace: &str, recorder: Recorder) -> Result<(), Failure> {
+    let svg = timeline::draw(&recorder.finish(), trace);
+    let text = match place.extension().is_some_and(|ending| ending == "html") {
+        true => page::page(trace, "one session", &[(trace.to_owned(), svg)], &[]),
+        false => svg,
+    };
+    Ok(write_whole(place, &text)?)
+}
+
 fn record(journal: &mut impl Write, now: Timestamp, seen: Seen<'_>) -> io::Result<()> {
     let line = match seen {
         Seen::In(input) => input_line(now, input),
@@ -225,40 +270,6 @@ fn record(journal: &mut impl Write, now: Timestamp, seen: Seen<'_>) -> io::Resul
         Seen::Out(output) => output_line(now, output),
     };
     writeln!(journal, "{}", line.map_err(io::Error::from)?)
-}
-
-/// One line per choice and per thing that a viewer would notice.
-fn explain(
-    out: &mut impl Write,
-    presentation: &Presentation,
-    now: Timestamp,
-    event: &Event,
-) -> io::Result<()> {
-    let t = now.as_millis() as f64 / 1e3;
-    match event {
-        Event::Decided(decision) => {
-            let Decision { track, segment, chosen, reason, buffer_ms, throughput_bps, candidates, .. } =
-                decision;
-            let kbps = |key| presentation.representation(key).map_or(0, |r| r.bandwidth_bps) / 1000;
-            let reason = serde_json::to_value(reason).map_err(io::Error::from)?;
-            write!(
-                out,
-                "{t:>9.3} {} {:>8.3} → {:>6} kbit/s  {:<10}",
-                format!("{track:?}").to_lowercase(),
-                segment.start.as_millis() as f64 / 1e3,
-                kbps(*chosen),
-                reason.as_str().unwrap_or("")
-            )?;
-            write!(out, " queue {:>6.2} s", *buffer_ms as f64 / 1e3)?;
-            write!(out, "  network {:>6} kbit/s", throughput_bps.map_or(0, |bps| bps / 1000))?;
-            for (key, value) in candidates {
-                write!(out, "  {}:{value:.2}", kbps(*key))?;
-            }
-            writeln!(out)
-        }
-        Event::Manifest { .. } | Event::Switched { .. } => Ok(()),
-        event => writeln!(out, "{t:>9.3} {}", serde_json::to_string(event).map_err(io::Error::from)?),
-    }
 }
 
 pub(super) fn print_summary_lines(out: &mut impl Write, summary: &Summary) -> io::Result<()> {

@@ -4,7 +4,7 @@
 //! changes only when `f` passes a neighbour's rate. The paper's player holds 240 s with a reservoir of 90 s
 //! and an upper reservoir of 24 s; other capacities keep these proportions.
 
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 
 /// Reservoir and upper end of the cushion as shares of the capacity.
@@ -21,12 +21,12 @@ impl Controller for Bba0 {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let rates: Vec<f64> = situation.rungs.iter().map(|rate| *rate as f64).collect();
+        let rate = |rung: usize| situation.rungs[rung] as f64;
         let capacity = situation.buffer_max.as_secs_f64();
         let place =
             cushion(situation.buffer.as_secs_f64(), capacity * RESERVOIR, capacity * (FULL - RESERVOIR));
-        let rung = mapped(&rates, place, situation.previous);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        let rung = mapped(rate, situation.rungs.len() - 1, place, situation.previous);
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 }
 
@@ -35,28 +35,32 @@ pub(super) fn cushion(level: f64, reservoir: f64, cushion: f64) -> f64 {
     ((level - reservoir) / cushion.max(0.001)).clamp(0.0, 1.0)
 }
 
-/// The rung that the map gives at `place`, in units of `costs` (a rate or a size per rung, ascending): that of
-/// before unless the map has passed a neighbour.
-pub(super) fn mapped(costs: &[f64], place: f64, previous: Option<usize>) -> usize {
-    let top = costs.len() - 1;
+/// The rung that the map gives at `place`, in units of `cost` (a rate or a size per rung up to `top`, ascending): that
+/// of before unless the map has passed a neighbour.
+fn mapped(cost: impl Fn(usize) -> f64, top: usize, place: f64, previous: Option<usize>) -> usize {
     if place <= 0.0 {
         return 0;
     }
     if place >= 1.0 {
         return top;
     }
-    sticky(costs, costs[0] + place * (costs[top] - costs[0]), previous)
+    let allowed = cost(0) + place * (cost(top) - cost(0));
+    sticky(cost, top, allowed, previous)
 }
 
 /// The rung for a map's value `allowed`, see [`mapped`].
-pub(super) fn sticky(costs: &[f64], allowed: f64, previous: Option<usize>) -> usize {
-    let top = costs.len() - 1;
-    let below = || costs.iter().rposition(|cost| *cost < allowed).unwrap_or(0);
+pub(super) fn sticky(
+    cost: impl Fn(usize) -> f64,
+    top: usize,
+    allowed: f64,
+    previous: Option<usize>,
+) -> usize {
+    let below = || (0..=top).rfind(|rung| cost(*rung) < allowed).unwrap_or(0);
     let Some(last) = previous.map(|last| last.min(top)) else { return below() };
-    if allowed >= costs[(last + 1).min(top)] {
+    if allowed >= cost((last + 1).min(top)) {
         below()
-    } else if allowed <= costs[last.saturating_sub(1)] {
-        costs.iter().position(|cost| *cost > allowed).unwrap_or(top)
+    } else if allowed <= cost(last.saturating_sub(1)) {
+        (0..=top).find(|rung| cost(*rung) > allowed).unwrap_or(top)
     } else {
         last
     }

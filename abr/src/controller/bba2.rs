@@ -10,7 +10,7 @@
 
 use super::bba0::{cushion, sticky};
 use super::history::History;
-use super::{Choice, Controller, Notice, Situation};
+use super::{Choice, Controller, Notice, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -52,11 +52,10 @@ impl Controller for Bba2 {
         let place = cushion(level, reservoir, situation.buffer_max.as_secs_f64() * FULL - reservoir);
         let mean = |rung: usize| situation.rungs[rung] as f64 * length;
         let allowed = mean(0) + place * (mean(top) - mean(0));
-        let sizes: Vec<f64> = (0..=top).map(|rung| situation.bits(0, rung) as f64).collect();
         let by_map = match place {
             p if p <= 0.0 => 0,
             p if p >= 1.0 => top,
-            _ => sticky(&sizes, allowed, situation.previous),
+            _ => sticky(|rung| situation.bits(0, rung) as f64, top, allowed, situation.previous),
         };
         let received = self.history.close();
         let last = situation.previous.unwrap_or(0).min(top);
@@ -70,7 +69,7 @@ impl Controller for Bba2 {
             let fast = received.is_some_and(|r| length - (r.seconds + first_byte) > needed);
             if fast { (last + 1).min(top) } else { last }
         };
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {

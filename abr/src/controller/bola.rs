@@ -15,27 +15,40 @@ const TARGET: f64 = 18.0;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Bola {
+    parameters: Parameters,
     placeholder: f64,
     started: bool,
     safety: f64,
 }
 
+/// What the ladder and the capacity give.
+#[derive(Clone, Debug, Default)]
 struct Parameters {
+    /// The ladder and the capacity that the rest is for.
+    rungs: Vec<u64>,
+    capacity: Duration,
     utilities: Vec<f64>,
     gp: f64,
     vp: f64,
 }
 
 impl Parameters {
-    fn new(situation: &Situation<'_>) -> Self {
+    /// Adapts to the ladder and the capacity where they differ from those of before.
+    fn adapt(&mut self, situation: &Situation<'_>) {
+        if self.rungs == situation.rungs && self.capacity == situation.buffer_max {
+            return;
+        }
+        self.rungs.clear();
+        self.rungs.extend_from_slice(situation.rungs);
+        self.capacity = situation.buffer_max;
         let lowest = situation.rungs.first().copied().unwrap_or(1).max(1) as f64;
-        let utilities: Vec<f64> =
-            situation.rungs.iter().map(|rate| 1.0 + (*rate as f64 / lowest).ln()).collect();
-        let wanted = TARGET.max(MINIMUM + 2.0 * utilities.len() as f64);
+        self.utilities.clear();
+        self.utilities.extend(situation.rungs.iter().map(|rate| 1.0 + ((*rate).max(1) as f64 / lowest).ln()));
+        let wanted = TARGET.max(MINIMUM + 2.0 * self.utilities.len() as f64);
         let target = wanted.min(situation.buffer_max.as_secs_f64()).max(MINIMUM + 1.0);
-        let top = utilities.last().copied().unwrap_or(1.0).max(1.01);
-        let gp = (top - 1.0) / (target / MINIMUM - 1.0);
-        Self { utilities, gp, vp: MINIMUM / gp }
+        let top = self.utilities.last().copied().unwrap_or(1.0).max(1.01);
+        self.gp = (top - 1.0) / (target / MINIMUM - 1.0);
+        self.vp = MINIMUM / self.gp;
     }
 
     fn score(&self, situation: &Situation<'_>, rung: usize, level: f64) -> f64 {
@@ -76,7 +89,8 @@ impl Controller for Bola {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let parameters = Parameters::new(situation);
+        self.parameters.adapt(situation);
+        let parameters = &self.parameters;
         let buffer = situation.buffer.as_secs_f64();
         let bps = situation.network.bps().unwrap_or(0);
         let sustainable = situation.rung_below(bps.saturating_mul(9) / 10);
@@ -136,7 +150,7 @@ mod tests {
         let fixture = Fixture::new(Some(50_000_000));
         let mut last = 0;
         for buffer in 2..30 {
-            let mut bola = Bola { started: true, placeholder: 0.0, safety: 0.9 };
+            let mut bola = Bola { started: true, safety: 0.9, ..Bola::default() };
             let choice = bola.choose(&fixture.situation(buffer, Some(5)));
             assert!(choice.rung >= last, "{buffer} s: {} after {last}", choice.rung);
             last = choice.rung;

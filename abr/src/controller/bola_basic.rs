@@ -4,7 +4,7 @@
 //! `V·(v_top + γp)` waiting is better. `bola-finite` takes `min(B_max, max(t/2, 3)·L)` for the capacity, with `t` the
 //! segments to the nearer end of the title; after a seek its beginning is where playback went on.
 
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use std::time::Duration;
 
@@ -53,13 +53,16 @@ impl Controller for BolaBasic {
         let v = (self.capacity(situation, length) - length).max(length) / (top + GAMMA_P);
         let level = situation.buffer.as_secs_f64();
         let score = |rate: &u64| (v * (utility(*rate) + GAMMA_P) - level) / ((*rate).max(1) as f64 / 1e6);
-        let values: Vec<f64> = situation.rungs.iter().map(score).collect();
-        let mut rung = 0;
-        for candidate in 1..values.len() {
-            if values[candidate] > values[rung] {
-                rung = candidate;
+        let mut rung = (0, f64::NEG_INFINITY);
+        let mut values = Values::NONE;
+        for (candidate, rate) in situation.rungs.iter().enumerate() {
+            let value = score(rate);
+            values.push(value);
+            if value > rung.1 {
+                rung = (candidate, value);
             }
         }
+        let rung = rung.0;
         let excess = level - v * (top + GAMMA_P);
         let wait = (excess > 0.001).then(|| {
             Duration::from_millis((excess * 1e3) as u64)

@@ -7,7 +7,8 @@
 //!
 //! Its abandon rule is not used: giving up downloads is the session's part.
 
-use super::{Bola, Choice, Controller, Notice, Situation, ThroughputRule};
+use super::dynamic::Rules;
+use super::{Choice, Controller, Notice, Situation};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 use std::collections::VecDeque;
@@ -26,9 +27,7 @@ const FALLS: f64 = 0.075;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct DashJs {
-    throughput: ThroughputRule,
-    bola: Bola,
-    by_buffer: bool,
+    rules: Rules,
     /// The rung before each of the last requests, and whether it was left for a lower one.
     requests: VecDeque<(usize, bool)>,
 }
@@ -62,10 +61,9 @@ impl Controller for DashJs {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let by_rate = self.throughput.choose(situation);
-        let by_buffer = self.bola.choose(situation);
-        self.by_buffer = situation.buffer >= if self.by_buffer { LEAVE } else { ENTER };
-        let mut choice = if self.by_buffer { by_buffer } else { by_rate };
+        let decide =
+            |before: bool, _: &Choice, _: &Choice| situation.buffer >= if before { LEAVE } else { ENTER };
+        let mut choice = self.rules.choose(situation, decide);
         if situation.since_start >= FREE {
             let first_byte = situation.network.first_byte();
             let usable = situation.buffer.saturating_sub(first_byte).as_secs_f64() * SAFE;
@@ -85,13 +83,12 @@ impl Controller for DashJs {
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.throughput.observe(sample);
+        self.rules.observe(sample);
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.bola.notice(notice);
+        self.rules.notice(notice);
         if notice == Notice::Seek {
-            self.by_buffer = false;
             self.requests.clear();
         }
     }
@@ -108,7 +105,7 @@ mod tests {
         let mut rule = DashJs::default();
         for (buffer, by_buffer) in [(12, false), (18, true), (12, true), (8, false), (12, false)] {
             rule.choose(&fixture.situation(buffer, Some(2)));
-            assert_eq!(rule.by_buffer, by_buffer, "{buffer} s");
+            assert_eq!(rule.rules.by_buffer, by_buffer, "{buffer} s");
         }
     }
 

@@ -10,12 +10,46 @@ use std::time::Duration;
 /// Level at which the rules change places.
 const THRESHOLD: Duration = Duration::from_secs(10);
 
+/// The two rules, of which one decides at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    throughput: ThroughputRule,
+    bola: Bola,
+    pub(super) by_buffer: bool,
+}
+
+impl Rules {
+    /// Asks both rules; `decide` is told who decided last and both answers (throughput, queue), and says whether the
+    /// queue decides now.
+    pub(super) fn choose(
+        &mut self,
+        situation: &Situation<'_>,
+        decide: impl FnOnce(bool, &Choice, &Choice) -> bool,
+    ) -> Choice {
+        let by_rate = self.throughput.choose(situation);
+        let by_buffer = self.bola.choose(situation);
+        self.by_buffer = decide(self.by_buffer, &by_rate, &by_buffer);
+        if self.by_buffer { by_buffer } else { by_rate }
+    }
+
+    /// See [`Controller::observe`].
+    pub(super) fn observe(&mut self, sample: Sample) {
+        self.throughput.observe(sample);
+    }
+
+    /// See [`Controller::notice`].
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.bola.notice(notice);
+        if notice == Notice::Seek {
+            self.by_buffer = false;
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Dynamic {
-    throughput: ThroughputRule,
-    bola: Bola,
-    by_buffer: bool,
+    rules: Rules,
 }
 
 impl Controller for Dynamic {
@@ -24,25 +58,19 @@ impl Controller for Dynamic {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let by_rate = self.throughput.choose(situation);
-        let by_buffer = self.bola.choose(situation);
-        if situation.buffer > THRESHOLD && by_buffer.rung >= by_rate.rung {
-            self.by_buffer = true;
-        } else if situation.buffer < THRESHOLD && by_buffer.rung < by_rate.rung {
-            self.by_buffer = false;
-        }
-        if self.by_buffer { by_buffer } else { by_rate }
+        self.rules.choose(situation, |before, by_rate, by_buffer| {
+            let enters = situation.buffer > THRESHOLD && by_buffer.rung >= by_rate.rung;
+            let leaves = situation.buffer < THRESHOLD && by_buffer.rung < by_rate.rung;
+            enters || (before && !leaves)
+        })
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.throughput.observe(sample);
+        self.rules.observe(sample);
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.bola.notice(notice);
-        if notice == Notice::Seek {
-            self.by_buffer = false;
-        }
+        self.rules.notice(notice);
     }
 }
 
@@ -56,10 +84,10 @@ mod tests {
         let fixture = Fixture::new(Some(2_200_000));
         let mut rule = Dynamic::default();
         assert_eq!(rule.choose(&fixture.situation(5, Some(0))).rung, 3, "1.98 Mbit/s are usable");
-        assert!(!rule.by_buffer);
+        assert!(!rule.rules.by_buffer);
         let full = rule.choose(&fixture.situation(20, Some(3)));
-        assert!(rule.by_buffer && full.rung >= 3, "{full:?}");
+        assert!(rule.rules.by_buffer && full.rung >= 3, "{full:?}");
         rule.choose(&fixture.situation(1, Some(3)));
-        assert!(!rule.by_buffer, "BOLA-E goes below what the link carries");
+        assert!(!rule.rules.by_buffer, "BOLA-E goes below what the link carries");
     }
 }

@@ -3,7 +3,7 @@
 //! The rung is the highest of at most 1 Mbit/s, else the lowest: the one that a session starts with when nothing is
 //! known of the network.
 
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 
 /// The most that is asked of any network, in bit/s.
@@ -20,7 +20,7 @@ impl Controller for Fixed {
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
         let rung = situation.rung_below(MOST_BPS);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 }
 

@@ -2,7 +2,7 @@
 //! mean of the last three. The queue is not looked at.
 
 use super::history::{History, or_known};
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -27,7 +27,7 @@ impl Controller for GstAdaptive {
         let estimate = self.history.mean(WINDOW).zip(self.history.last()).map(|(mean, last)| mean.min(last));
         let bps = or_known(estimate, situation, 0.0) * SHARE;
         let rung = situation.rung_below(bps as u64);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {
@@ -37,8 +37,7 @@ impl Controller for GstAdaptive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::tests::second_at;
-    use super::super::tests::Fixture;
+    use super::super::tests::{Fixture, second_at};
     use super::*;
 
     #[test]

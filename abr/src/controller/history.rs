@@ -24,27 +24,42 @@ impl Received {
     }
 }
 
+/// What came in since the last choice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pending {
+    bytes: u64,
+    seconds: f64,
+}
+
+impl Pending {
+    fn add(&mut self, sample: Sample) {
+        self.bytes = self.bytes.saturating_add(sample.bytes);
+        self.seconds += sample.busy.as_secs_f64();
+    }
+
+    /// All of it as one; `None` when nothing was received.
+    fn take(&mut self) -> Option<Received> {
+        let Self { bytes, seconds } = std::mem::take(self);
+        (bytes > 0 && seconds > 0.0).then_some(Received { bytes, seconds })
+    }
+}
+
 /// The last samples, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    pending: (u64, f64),
+    pending: Pending,
     bps: VecDeque<f64>,
 }
 
 impl History {
     /// Takes a sample in; samples until the next [`close`](Self::close) are one.
     pub(super) fn observe(&mut self, sample: Sample) {
-        self.pending.0 = self.pending.0.saturating_add(sample.bytes);
-        self.pending.1 += sample.busy.as_secs_f64();
+        self.pending.add(sample);
     }
 
     /// Ends the sample in work; `None` when nothing was received.
     pub(super) fn close(&mut self) -> Option<Received> {
-        let (bytes, seconds) = std::mem::take(&mut self.pending);
-        if bytes == 0 || seconds <= 0.0 {
-            return None;
-        }
-        let received = Received { bytes, seconds };
+        let received = self.pending.take()?;
         if self.bps.len() == KEPT {
             self.bps.pop_front();
         }
@@ -77,6 +92,7 @@ impl History {
 /// Two exponentially weighted means over transfer time, of which the smaller counts; zero bias is corrected.
 #[derive(Clone, Debug)]
 pub(super) struct EwmaPair {
+    pending: Pending,
     half_lives: [f64; 2],
     values: [f64; 2],
     seconds: f64,
@@ -85,11 +101,22 @@ pub(super) struct EwmaPair {
 impl EwmaPair {
     /// Means with these half-lives in seconds of transfer.
     pub(super) fn new(fast: f64, slow: f64) -> Self {
-        Self { half_lives: [fast, slow], values: [0.0; 2], seconds: 0.0 }
+        Self { pending: Pending::default(), half_lives: [fast, slow], values: [0.0; 2], seconds: 0.0 }
     }
 
-    /// Takes a sample in.
-    pub(super) fn observe(&mut self, received: Received) {
+    /// Takes a sample in; samples until the next [`close`](Self::close) are one.
+    pub(super) fn observe(&mut self, sample: Sample) {
+        self.pending.add(sample);
+    }
+
+    /// Ends the sample in work; `None` when nothing was received.
+    pub(super) fn close(&mut self) -> Option<Received> {
+        let received = self.pending.take()?;
+        self.learn(received);
+        Some(received)
+    }
+
+    fn learn(&mut self, received: Received) {
         for (value, half_life) in self.values.iter_mut().zip(self.half_lives) {
             let kept = (-received.seconds / half_life).exp2();
             *value = kept * *value + (1.0 - kept) * received.bps();
@@ -111,14 +138,9 @@ pub(super) fn or_known(estimate: Option<f64>, situation: &Situation<'_>, default
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::tests::second_at;
     use super::*;
-    use std::time::Duration;
-
-    /// A second at a rate.
-    pub(in crate::controller) fn second_at(bps: u64) -> Sample {
-        Sample { bytes: bps / 8, busy: Duration::from_secs(1) }
-    }
 
     #[test]
     fn samples_between_two_choices_are_one() {
@@ -138,9 +160,9 @@ pub(super) mod tests {
     fn the_smaller_mean_counts_and_starts_without_bias() {
         let mut pair = EwmaPair::new(1.0, 100.0);
         assert_eq!(pair.bps(), None);
-        pair.observe(Received { bytes: 1_000_000, seconds: 1.0 });
+        pair.learn(Received { bytes: 1_000_000, seconds: 1.0 });
         assert!((pair.bps().unwrap() - 8e6).abs() < 1.0);
-        pair.observe(Received { bytes: 125_000, seconds: 1.0 });
+        pair.learn(Received { bytes: 125_000, seconds: 1.0 });
         // Fast: (0.5 · 4 + 0.5 · 1) / 0.75 Mbit/s; the slow one is near 4.5.
         assert!((pair.bps().unwrap() - 2.5e6 / 0.75).abs() < 1.0);
     }

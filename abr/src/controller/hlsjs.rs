@@ -5,8 +5,8 @@
 //! length; if none does, the highest that loads within the queue, and then with up to 4 s of starving, with looser
 //! factors (80 % and 90 %, at most). Its abandon rule is not used: giving up downloads is the session's part.
 
-use super::history::{EwmaPair, History, or_known};
-use super::{Choice, Controller, Situation};
+use super::history::{EwmaPair, or_known};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -23,13 +23,12 @@ const STARVING: f64 = 4.0;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct HlsJs {
-    history: History,
     pair: EwmaPair,
 }
 
 impl Default for HlsJs {
     fn default() -> Self {
-        Self { history: History::default(), pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1) }
+        Self { pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1) }
     }
 }
 
@@ -50,9 +49,7 @@ impl Controller for HlsJs {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        if let Some(received) = self.history.close() {
-            self.pair.observe(received);
-        }
+        self.pair.close();
         let bps = or_known(self.pair.bps(), situation, UNKNOWN_BPS);
         let (queued, length) = (situation.buffer.as_secs_f64(), situation.seconds(0));
         let loose = if queued > 0.0 { (SHARE, SHARE_UP) } else { (0.8, 0.9) };
@@ -61,11 +58,11 @@ impl Controller for HlsJs {
             .or_else(|| level(situation, bps, (SHARE, SHARE_UP), queued))
             .or_else(|| level(situation, bps, loose, queued + starving))
             .unwrap_or(0);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.history.observe(sample);
+        self.pair.observe(sample);
     }
 }
 

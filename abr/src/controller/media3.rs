@@ -6,7 +6,7 @@
 //! down only with less than 25 s. 1 Mbit/s before anything is known.
 
 use super::history::{History, Received, or_known};
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 use std::collections::VecDeque;
@@ -28,6 +28,8 @@ pub struct Media3 {
     history: History,
     /// Weight and bit/s, oldest first.
     window: VecDeque<(f64, f64)>,
+    /// The same ascending in bit/s; kept to spare allocations.
+    sorted: Vec<(f64, f64)>,
 }
 
 impl Media3 {
@@ -44,12 +46,13 @@ impl Media3 {
         }
     }
 
-    fn median(&self) -> Option<f64> {
-        let mut sorted: Vec<(f64, f64)> = self.window.iter().copied().collect();
-        sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let half = sorted.iter().map(|(weight, _)| weight).sum::<f64>() / 2.0;
+    fn median(&mut self) -> Option<f64> {
+        self.sorted.clear();
+        self.sorted.extend(&self.window);
+        self.sorted.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+        let half = self.sorted.iter().map(|(weight, _)| weight).sum::<f64>() / 2.0;
         let mut sum = 0.0;
-        sorted.into_iter().find_map(|(weight, bps)| {
+        self.sorted.iter().find_map(|&(weight, bps)| {
             sum += weight;
             (sum >= half).then_some(bps)
         })
@@ -74,7 +77,7 @@ impl Controller for Media3 {
             Some(last) if ideal < last && situation.buffer >= DOWN_BELOW => last,
             _ => ideal,
         };
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {

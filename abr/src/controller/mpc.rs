@@ -16,6 +16,9 @@ const WINDOW: usize = 5;
 /// Throughput before anything is known, in bit/s.
 const UNKNOWN_BPS: f64 = 500_000.0;
 
+/// Sums that differ by less are equal.
+const ROUNDING: f64 = 1e-9;
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Mpc {
@@ -23,6 +26,15 @@ pub struct Mpc {
     history: History,
     errors: VecDeque<f64>,
     forecast: Option<f64>,
+    scratch: Scratch,
+}
+
+/// What a search needs; kept between choices to spare allocations.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    quality: Vec<f64>,
+    seconds: Vec<f64>,
+    values: Vec<f64>,
 }
 
 impl Mpc {
@@ -54,17 +66,39 @@ impl Mpc {
 /// All plans with a common beginning.
 struct Search<'a> {
     situation: &'a Situation<'a>,
-    quality: Vec<f64>,
-    bps: f64,
-    first_byte: f64,
+    /// Worth of each rung, in Mbit/s.
+    quality: &'a [f64],
+    /// Seconds to fetch each segment in each rung, row by row.
+    seconds: &'a [f64],
+    most: f64,
     steps: usize,
     /// What the best plan so far earns.
     best: f64,
     /// What the best plan that begins with each rung earns, unless it was cut.
-    values: Vec<f64>,
+    values: &'a mut [f64],
 }
 
 impl Search<'_> {
+    /// What a segment earns, and the level after it.
+    fn step(&self, step: usize, level: f64, last: Option<usize>, rung: usize) -> (f64, f64) {
+        let top = self.quality.len() - 1;
+        let seconds = self.seconds[step * (top + 1) + rung];
+        let stall = (seconds - level).max(0.0);
+        let change = last.map_or(0.0, |last| (self.quality[rung] - self.quality[last]).abs());
+        let after = ((level - seconds).max(0.0) + self.situation.seconds(step)).min(self.most);
+        (self.quality[rung] - change - self.quality[top] * stall, after)
+    }
+
+    /// What a plan of one rung earns.
+    fn constant(&self, mut level: f64, mut last: Option<usize>, rung: usize) -> f64 {
+        let mut earned = 0.0;
+        for step in 0..self.steps {
+            let (worth, after) = self.step(step, level, last, rung);
+            (earned, level, last) = (earned + worth, after, Some(rung));
+        }
+        earned
+    }
+
     fn extend(&mut self, step: usize, level: f64, last: Option<usize>, earned: f64, begins: Option<usize>) {
         if step == self.steps {
             if let Some(first) = begins {
@@ -74,16 +108,14 @@ impl Search<'_> {
             return;
         }
         let top = self.quality.len() - 1;
-        if earned + (self.steps - step) as f64 * self.quality[top] < self.best {
+        // Whatever is better than the rung before earns no more than that in the step that goes there.
+        let at_once = last.map_or(self.quality[top], |last| self.quality[last]);
+        let at_most = at_once + (self.steps - step - 1) as f64 * self.quality[top];
+        if earned + at_most < self.best - ROUNDING {
             return;
         }
-        let most = self.situation.buffer_max.as_secs_f64();
         for rung in (0..=top).rev() {
-            let seconds = self.first_byte + self.situation.bits(step, rung) as f64 / self.bps;
-            let stall = (seconds - level).max(0.0);
-            let change = last.map_or(0.0, |last| (self.quality[rung] - self.quality[last]).abs());
-            let worth = self.quality[rung] - change - self.quality[top] * stall;
-            let after = ((level - seconds).max(0.0) + self.situation.seconds(step)).min(most);
+            let (worth, after) = self.step(step, level, last, rung);
             self.extend(step + 1, after, Some(rung), earned + worth, begins.or(Some(rung)));
         }
     }
@@ -95,20 +127,29 @@ impl Controller for Mpc {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let mut search = Search {
-            situation,
-            quality: situation.rungs.iter().map(|rate| *rate as f64 / 1e6).collect(),
-            bps: self.forecast(situation),
-            first_byte: situation.network.first_byte().as_secs_f64(),
-            steps: situation.upcoming.len().min(WINDOW),
-            best: f64::NEG_INFINITY,
-            values: vec![f64::NEG_INFINITY; situation.rungs.len()],
-        };
-        let previous = situation.previous.filter(|last| *last < situation.rungs.len());
-        search.extend(0, situation.buffer.as_secs_f64(), previous, 0.0, None);
-        let rung = search.values.iter().rposition(|value| *value >= search.best).unwrap_or(0);
+        let bps = self.forecast(situation);
+        let rungs = situation.rungs.len();
+        let steps = situation.upcoming.len().min(WINDOW);
+        let first_byte = situation.network.first_byte().as_secs_f64();
+        let Scratch { quality, seconds, values } = &mut self.scratch;
+        quality.clear();
+        quality.extend(situation.rungs.iter().map(|rate| *rate as f64 / 1e6));
+        seconds.clear();
+        let places = (0..steps).flat_map(|step| (0..rungs).map(move |rung| (step, rung)));
+        seconds.extend(places.map(|(step, rung)| first_byte + situation.bits(step, rung) as f64 / bps));
+        values.clear();
+        values.resize(rungs, f64::NEG_INFINITY);
+        let most = situation.buffer_max.as_secs_f64();
+        let mut search = Search { situation, quality, seconds, most, steps, best: f64::NEG_INFINITY, values };
+        let previous = situation.previous.filter(|last| *last < rungs);
+        let level = situation.buffer.as_secs_f64();
+        // A good plan to begin with cuts many others.
+        search.best = (0..rungs).map(|rung| search.constant(level, previous, rung)).fold(f64::MIN, f64::max);
+        search.extend(0, level, previous, 0.0, None);
+        let best = search.best;
+        let rung = values.iter().rposition(|value| *value >= best).unwrap_or(0);
         // A rung whose plans were all cut has no value to show.
-        let values = search.values.iter().map(|value| value.max(-1e9)).collect();
+        let values = values.iter().map(|value| value.max(-1e9)).collect();
         Choice { rung, reason: Reason::Controller, values, wait: None }
     }
 
@@ -119,8 +160,7 @@ impl Controller for Mpc {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::tests::second_at;
-    use super::super::tests::Fixture;
+    use super::super::tests::{Fixture, second_at};
     use super::*;
 
     #[test]

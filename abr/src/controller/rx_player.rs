@@ -5,8 +5,8 @@
 //! which its score equals that of the rung below, plus 4 s. It rises when the last segment came faster than it plays,
 //! and falls when it came less than 1.15 times as fast.
 
-use super::history::{EwmaPair, History, or_known};
-use super::{Choice, Controller, Notice, Situation};
+use super::history::{EwmaPair, or_known};
+use super::{Choice, Controller, Notice, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 use std::time::Duration;
@@ -27,7 +27,6 @@ const FALL: f64 = 1.15;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct RxPlayer {
-    history: History,
     pair: EwmaPair,
     by_buffer: bool,
     /// The rung that the queue allows.
@@ -36,38 +35,36 @@ pub struct RxPlayer {
 
 impl Default for RxPlayer {
     fn default() -> Self {
-        Self {
-            history: History::default(),
-            pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1),
-            by_buffer: false,
-            allowed: None,
-        }
+        Self { pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1), by_buffer: false, allowed: None }
     }
 }
 
-/// The level in seconds that each rung needs.
-fn levels(rungs: &[u64]) -> Vec<f64> {
-    let rates: Vec<f64> = rungs.iter().map(|rate| (*rate).max(1) as f64).collect();
-    let utility = |rung: usize| 1.0 + (rates[rung] / rates[0]).ln();
-    let gp = (utility(rates.len() - 1) - 1.0) / (2.0 * rates.len() as f64 + 10.0);
-    let mut levels = vec![0.0; rates.len()];
-    for rung in 1..rates.len() {
-        let (rate, below) = (rates[rung], rates[rung - 1]);
-        levels[rung] = if rate > below {
+/// The level in seconds that each rung needs, ascending in the rung.
+fn levels(rungs: &[u64]) -> impl Iterator<Item = f64> + '_ {
+    let rate = |rung: usize| rungs[rung].max(1) as f64;
+    let utility = move |rung: usize| 1.0 + (rate(rung) / rate(0)).ln();
+    let gp = (utility(rungs.len() - 1) - 1.0) / (2.0 * rungs.len() as f64 + 10.0);
+    let mut needed = 0.0;
+    (0..rungs.len()).map(move |rung| {
+        if rung > 0 && rate(rung) > rate(rung - 1) {
+            let (rate, below) = (rate(rung), rate(rung - 1));
             let crossing = (rate * utility(rung - 1) - below * utility(rung)) / (rate - below);
-            (gp + crossing) / gp + MARGIN
-        } else {
-            levels[rung - 1]
-        };
-    }
-    levels
+            needed = (gp + crossing) / gp + MARGIN;
+        }
+        needed
+    })
 }
 
 impl RxPlayer {
     /// What the queue allows after a download at `speed`.
     fn by_level(&self, situation: &Situation<'_>, last: usize, speed: Option<f64>) -> usize {
         let level = situation.buffer.as_secs_f64();
-        let reached = levels(situation.rungs).iter().rposition(|needed| level >= *needed).unwrap_or(0);
+        let mut reached = 0;
+        for (rung, needed) in levels(situation.rungs).enumerate() {
+            if level >= needed {
+                reached = rung;
+            }
+        }
         let now = self.allowed.unwrap_or(last).min(situation.rungs.len() - 1);
         match speed {
             Some(speed) if reached > now && speed > RISE => reached,
@@ -83,10 +80,7 @@ impl Controller for RxPlayer {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        let received = self.history.close();
-        if let Some(received) = received {
-            self.pair.observe(received);
-        }
+        let received = self.pair.close();
         let by_rate = situation.rung_below((or_known(self.pair.bps(), situation, 0.0) * SHARE) as u64);
         let last = situation.previous.unwrap_or(by_rate);
         self.by_buffer = situation.buffer > if self.by_buffer { LEAVE } else { ENTER };
@@ -96,11 +90,11 @@ impl Controller for RxPlayer {
             self.by_level(situation, last, speed)
         });
         let rung = by_rate.max(self.allowed.unwrap_or(0));
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.history.observe(sample);
+        self.pair.observe(sample);
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -119,7 +113,7 @@ mod tests {
     #[test]
     fn levels_are_those_of_bola() {
         // Two rungs of ratio e: gp = 1/14; crossing (e·1 − 2)/(e − 1) = 0.418.
-        let levels = levels(&[1_000_000, 2_718_282]);
+        let levels: Vec<f64> = levels(&[1_000_000, 2_718_282]).collect();
         assert_eq!(levels[0], 0.0);
         assert!((levels[1] - (1.0 + 0.41802 * 14.0 + 4.0)).abs() < 1e-3, "{levels:?}");
     }

@@ -4,8 +4,8 @@
 //! while `R/0.95 ≤ C ≤ R⁺/0.85` and otherwise becomes the highest with `R/0.95 ≤ C`, at most once in 8 s. Those seconds
 //! are counted in media here, which is the same in steady playback: a rule has no clock.
 
-use super::history::{EwmaPair, History, or_known};
-use super::{Choice, Controller, Notice, Situation};
+use super::history::{EwmaPair, or_known};
+use super::{Choice, Controller, Notice, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -24,7 +24,6 @@ const INTERVAL: f64 = 8.0;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Shaka {
-    history: History,
     pair: EwmaPair,
     bytes: u64,
     /// Seconds of media since the last switch.
@@ -33,12 +32,7 @@ pub struct Shaka {
 
 impl Default for Shaka {
     fn default() -> Self {
-        Self {
-            history: History::default(),
-            pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1),
-            bytes: 0,
-            since_switch: INTERVAL,
-        }
+        Self { pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1), bytes: 0, since_switch: INTERVAL }
     }
 }
 
@@ -48,8 +42,7 @@ impl Controller for Shaka {
     }
 
     fn choose(&mut self, situation: &Situation<'_>) -> Choice {
-        if let Some(received) = self.history.close() {
-            self.pair.observe(received);
+        if let Some(received) = self.pair.close() {
             self.bytes = self.bytes.saturating_add(received.bytes);
         }
         let known = self.pair.bps().filter(|_| self.bytes >= ENOUGH);
@@ -69,11 +62,11 @@ impl Controller for Shaka {
             self.since_switch = 0.0;
         }
         self.since_switch += situation.seconds(0);
-        Choice { rung, reason: Reason::Controller, values: Vec::new(), wait: None }
+        Choice { rung, reason: Reason::Controller, values: Values::NONE, wait: None }
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.history.observe(sample);
+        self.pair.observe(sample);
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -8,7 +8,7 @@
 //! The structure is the paper's. Its weights are not public in a form that fits any ladder; x̄, β and γ here are ours.
 
 use super::history::{History, or_known};
-use super::{Choice, Controller, Situation};
+use super::{Choice, Controller, Situation, Values};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
 
@@ -30,8 +30,11 @@ const EMPTY: f64 = 1e3;
 #[derive(Clone, Debug, Default)]
 pub struct Soda {
     history: History,
+    /// Kept between choices to spare allocations.
+    plan: Plan,
 }
 
+#[derive(Clone, Debug, Default)]
 struct Plan {
     distortion: Vec<f64>,
     /// Seconds of media that an interval brings, for each rung.
@@ -86,25 +89,26 @@ impl Controller for Soda {
         let best = rates().fold(1.0, f64::max);
         let interval = situation.seconds(0);
         let most = situation.buffer_max.as_secs_f64().max(interval);
-        let plan = Plan {
-            distortion: rates().map(|rate| (best / rate).ln()).collect(),
-            brings: rates().map(|rate| bps * interval / rate).collect(),
-            interval,
-            target: TARGET * most,
-            most,
-            highest: (situation.rung_below(bps as u64) + 1).min(situation.rungs.len() - 1),
-        };
+        let plan = &mut self.plan;
+        plan.distortion.clear();
+        plan.distortion.extend(rates().map(|rate| (best / rate).ln()));
+        plan.brings.clear();
+        plan.brings.extend(rates().map(|rate| bps * interval / rate));
+        (plan.interval, plan.target, plan.most) = (interval, TARGET * most, most);
+        plan.highest = (situation.rung_below(bps as u64) + 1).min(situation.rungs.len() - 1);
         let level = situation.buffer.as_secs_f64();
         let left = situation.remaining.min(INTERVALS as u64).max(1) as usize;
         let last = situation.previous.filter(|last| *last < situation.rungs.len());
-        let costs = (0..=plan.highest).map(|rung| plan.step(left, level, last, rung, 0));
-        let values: Vec<f64> = costs.map(|cost| -cost).collect();
-        let mut rung = 0;
-        for candidate in 1..values.len() {
-            if values[candidate] > values[rung] {
-                rung = candidate;
+        let mut values = Values::NONE;
+        let mut best = (0, f64::INFINITY);
+        for rung in 0..=plan.highest {
+            let cost = plan.step(left, level, last, rung, 0);
+            values.push(-cost);
+            if cost < best.1 {
+                best = (rung, cost);
             }
         }
+        let rung = best.0;
         Choice { rung, reason: Reason::Controller, values, wait: None }
     }
 

@@ -1,7 +1,7 @@
 //! The throughput rule of dash.js and Sabre, a baseline: the highest rung within 90 % of the smaller of two
 //! exponential means over transfer time with half-lives of 3 s and 8 s (Spiteri et al., MMSys 2018).
 
-use super::history::{EwmaPair, History, or_known};
+use super::history::{EwmaPair, or_known};
 use super::{Choice, Controller, Situation};
 use crate::protocol::Reason;
 use crate::throughput::Sample;
@@ -14,22 +14,19 @@ const SHARE: f64 = 0.9;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct ThroughputRule {
-    history: History,
     pair: EwmaPair,
 }
 
 impl Default for ThroughputRule {
     fn default() -> Self {
-        Self { history: History::default(), pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1) }
+        Self { pair: EwmaPair::new(HALF_LIVES.0, HALF_LIVES.1) }
     }
 }
 
 impl ThroughputRule {
     /// Takes in what was received since the last choice, and says what may be used, in bit/s.
     pub(super) fn usable(&mut self, situation: &Situation<'_>) -> f64 {
-        if let Some(received) = self.history.close() {
-            self.pair.observe(received);
-        }
+        self.pair.close();
         or_known(self.pair.bps(), situation, 0.0) * SHARE
     }
 }
@@ -47,14 +44,13 @@ impl Controller for ThroughputRule {
     }
 
     fn observe(&mut self, sample: Sample) {
-        self.history.observe(sample);
+        self.pair.observe(sample);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::tests::second_at;
-    use super::super::tests::Fixture;
+    use super::super::tests::{Fixture, second_at};
     use super::*;
 
     #[test]

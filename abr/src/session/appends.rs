@@ -4,7 +4,7 @@ use super::Session;
 use super::requests::Owner;
 use super::schedule::Fault;
 use crate::buffer::{Content, Entry};
-use crate::error::{Code, Error, Severity};
+use crate::error::{Category, Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{AppendFailure, BACK_BUFFER, Event, Failure, FailureKind, FetchId, Output, Reason};
 use crate::time::{MediaTime, Timestamp};
@@ -62,6 +62,9 @@ impl Session {
         let Some(place) = self.place_of_append(id) else { return };
         let track = &mut self.tracks[place];
         let Some(loaded) = track.appending.take() else { return };
+        if self.over.is_some() {
+            return;
+        }
         let key = loaded.what.key;
         self.wasted = self.wasted.saturating_add(loaded.bytes);
         self.rewind(place, loaded.what.before);
@@ -69,8 +72,8 @@ impl Session {
         let malformed = &mut track.troubles.entry(track.cursor.time).or_default().malformed;
         if !failure.malformed {
             let code = failure.code.unwrap_or(Code::NothingPlayable);
-            if code == Code::MissingKey {
-                self.exclude_set(key);
+            if code.category() == Category::Keys {
+                self.exclude_locked(key);
             } else {
                 self.exclude_codec(key);
             }
@@ -91,17 +94,6 @@ impl Session {
 
     fn place_of_append(&self, id: FetchId) -> Option<usize> {
         self.tracks.iter().position(|track| track.appending.is_some_and(|loaded| loaded.id == id))
-    }
-
-    /// Where the key for one representation is missing, those for the others of its set are too.
-    fn exclude_set(&mut self, key: RepresentationKey) {
-        let count = self
-            .presentation
-            .as_ref()
-            .and_then(|p| p.adaptation_set(key))
-            .map_or(0, |set| u32::try_from(set.representations.len()).unwrap_or(u32::MAX));
-        let keys = (0..count).map(|representation| RepresentationKey { representation, ..key });
-        self.excluded.extend(keys.map(|key| (key, Timestamp::MAX)));
     }
 
     /// A codec that cannot be decoded once cannot be decoded in any other representation.

@@ -1,7 +1,8 @@
 //! Which representation the next segment comes from: filters first, then the controller.
 
 use super::Session;
-use crate::controller::{self, Choice, Situation, Upcoming};
+use super::ladder::Ladder;
+use crate::controller::{self, Choice, Situation, Upcoming, Values};
 use crate::presentation::{ContentType, Presentation, Representation, RepresentationKey};
 use crate::protocol::Reason;
 use crate::segments::Segment;
@@ -14,9 +15,27 @@ const UPCOMING: u64 = controller::HORIZON as u64;
 
 /// A growing timeline has at least so many segments left.
 const ENDLESS: u64 = 1000;
+/// Length of segments of which nothing is known.
+pub(super) const USUAL_LENGTH: Duration = Duration::from_secs(4);
 
 /// So many segments must fit into the byte budget for a representation to be chosen.
 const FEWEST_QUEUED: u128 = 3;
+
+/// Memory that choices use again.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    eligible: Eligible,
+    rungs: Vec<u64>,
+    outlook: Outlook,
+}
+
+/// The segments to come.
+#[derive(Debug, Default)]
+struct Outlook {
+    firsts: Vec<Option<Segment>>,
+    upcoming: Vec<Upcoming>,
+    bits: Vec<u64>,
+}
 
 /// What to do about the next segment of a track.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +79,7 @@ impl Session {
             .map(|(place, representation)| (representation.bandwidth_bps, key(place)))
             .filter(|(_, key)| !track.trouble().is_some_and(|trouble| trouble.failed.contains(key)))
             .filter(|(_, key)| self.excluded.get(key).is_none_or(|until| *until < Timestamp::MAX))
+            .filter(|(_, key)| !self.lacks_key(*key))
             .collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect()
@@ -73,7 +93,7 @@ impl Session {
         let trusted = |keys: Vec<RepresentationKey>| {
             let usable: Vec<RepresentationKey> =
                 keys.iter().copied().filter(|key| self.is_trusted(*key)).collect();
-            if usable.is_empty() { keys } else { usable }
+            self.unlocked(if usable.is_empty() { keys } else { usable })
         };
         let Some(presentation) = self.presentation.as_ref() else { return Eligible::default() };
         if track.kind != ContentType::Video || untried.len() < 2 {
@@ -97,12 +117,13 @@ impl Session {
         }
         let mut capped = (keys.last() != untried.last()).then_some(Reason::User);
         keys = trusted(keys);
+        if keys.last().is_some_and(|best| self.is_locked_above(*best)) {
+            capped = capped.or(Some(Reason::Keys));
+        }
         // A few segments must fit into the byte budget, or every one would be a stall.
         let length = self.usual_length(presentation, track);
-        let fits = |key: &RepresentationKey| {
-            let bits = u128::from(bandwidth(presentation, *key)) * length.as_millis() / 1000;
-            bits * FEWEST_QUEUED / 8 <= u128::from(self.config.buffer_bytes)
-        };
+        let budget = self.config.buffer_bytes;
+        let fits = |key: &RepresentationKey| fits(bandwidth(presentation, *key), length.as_millis(), budget);
         let fitting = keys.iter().take_while(|key| fits(key)).count().max(1);
         keys.truncate(fitting);
         if let Some(surface) = self.surface {
@@ -120,33 +141,51 @@ impl Session {
 
     /// Chooses the representation of the next segment of a track.
     pub(super) fn choose(&mut self, place: usize) -> Chosen {
+        self.keep_ladder(place);
+        let ladder = self.take_ladder(place);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let chosen = self.choose_from(place, ladder.as_deref(), &mut scratch);
+        self.scratch = scratch;
+        self.put_ladder(place, ladder);
+        chosen
+    }
+
+    fn choose_from(&mut self, place: usize, ladder: Option<&Ladder>, scratch: &mut Scratch) -> Chosen {
+        let Scratch { eligible, rungs, outlook } = scratch;
         let track = &self.tracks[place];
-        let eligible = self.eligible(track, track.cursor.period);
         let Some(presentation) = self.presentation.as_ref() else { return Chosen::Nothing };
-        if eligible.keys.is_empty() {
+        if ladder.is_none() {
+            *eligible = self.eligible(track, track.cursor.period);
+            rungs.clear();
+            rungs.extend(eligible.keys.iter().map(|key| bandwidth(presentation, *key)));
+        }
+        let (eligible, rungs) = match ladder {
+            Some(ladder) => (&ladder.eligible, ladder.rungs.as_slice()),
+            None => (&*eligible, rungs.as_slice()),
+        };
+        let keys = &eligible.keys;
+        if keys.is_empty() {
             return Chosen::Nothing;
         }
-        if let Some(key) = track.forced.filter(|key| eligible.keys.contains(key)) {
+        if let Some(key) = track.forced.filter(|key| keys.contains(key)) {
             let again = track.trouble().is_some_and(|trouble| trouble.malformed.contains(&key));
             let reason = if again { Reason::Failure } else { Reason::Abandon };
             return Chosen::Take { key, reason, values: Vec::new() };
         }
-        let keys = &eligible.keys;
-        let rungs: Vec<u64> = keys.iter().map(|key| bandwidth(presentation, *key)).collect();
-        let previous = track.last.and_then(|last| nearest(presentation, keys, &rungs, last));
+        let previous = track.last.and_then(|last| nearest(presentation, keys, rungs, last));
         if track.kind != ContentType::Video {
-            let rung = controller::audio_rung(&rungs, previous, self.network.bps());
+            let rung = controller::audio_rung(rungs, previous, self.network.bps());
             let reason = track.because.unwrap_or(Reason::Controller);
             return Chosen::Take { key: keys[rung], reason, values: Vec::new() };
         }
-        let (upcoming, bits, remaining) = self.outlook(presentation, track, keys);
+        let (upcoming, bits, remaining) = self.outlook(presentation, track, keys, ladder, outlook);
         let situation = Situation {
             buffer: Duration::from_millis(self.ahead(track).as_millis() as u64),
             buffer_max: self.most_ahead(),
-            rungs: &rungs,
+            rungs,
             previous,
-            upcoming: &upcoming,
-            bits: &bits,
+            upcoming,
+            bits,
             remaining,
             since_start: track.since_start,
             network: &self.network,
@@ -156,7 +195,7 @@ impl Session {
             previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
         let because = track.because;
         let choice = match first {
-            Some(rung) => Choice { rung, reason: Reason::Start, values: Vec::new(), wait: None },
+            Some(rung) => Choice { rung, reason: Reason::Start, values: Values::NONE, wait: None },
             None => self.controller.choose(&situation),
         };
         if let Some(wait) = choice.wait {
@@ -165,13 +204,14 @@ impl Session {
         let rung = choice.rung.min(keys.len() - 1);
         let at_cap = rung == keys.len() - 1 && choice.reason == Reason::Controller;
         let reason = because.or(eligible.capped.filter(|_| at_cap)).unwrap_or(choice.reason);
-        let values = keys.iter().copied().zip(choice.values).collect();
+        let explained = usize::from(self.explains) * keys.len();
+        let values = keys.iter().copied().zip(choice.values).take(explained).collect();
         Chosen::Take { key: keys[rung], reason, values }
     }
 
     /// Length of the segment at a track's cursor, or a usual one.
     fn usual_length(&self, presentation: &Presentation, track: &Track) -> Duration {
-        let usual = Duration::from_secs(4);
+        let usual = USUAL_LENGTH;
         let Some(last) = track.last.or_else(|| self.usable(track, track.cursor.period).first().copied())
         else {
             return usual;
@@ -187,33 +227,55 @@ impl Session {
         track.loaded_end().since(self.position(self.now))
     }
 
-    /// Lengths and expected sizes of the segments to come, and how many are left.
-    fn outlook(
+    /// Lengths and expected sizes of the segments to come, and how many are left; written to `scratch` where
+    /// they are not known in this form already.
+    fn outlook<'a>(
         &self,
         presentation: &Presentation,
         track: &Track,
         keys: &[RepresentationKey],
-    ) -> (Vec<Upcoming>, Vec<u64>, u64) {
-        let firsts: Vec<Option<Segment>> = keys
-            .iter()
-            .map(|key| match lookup(presentation, *key, &track.cursor) {
-                Lookup::Segment(segment) => Some(segment),
-                Lookup::Pending | Lookup::End => None,
-            })
-            .collect();
-        let runs = |key: RepresentationKey| presentation.representation(key).and_then(|r| r.index.known());
-        let guide = keys.iter().zip(&firsts).find_map(|(key, first)| Some((runs(*key)?, (*first)?)));
+        ladder: Option<&'a Ladder>,
+        scratch: &'a mut Outlook,
+    ) -> (&'a [Upcoming], &'a [u64], u64) {
         let overhead = self.others_bps(track.kind);
+        let share = |length: Duration| clamp(u128::from(overhead) * length.as_millis() / 1000);
+        let Outlook { firsts, upcoming, bits } = scratch;
+        if let Some(ladder) = ladder
+            && let Some(table) = &ladder.table
+            && let Some(place) = ladder.place_of(&track.cursor, track.last)
+        {
+            let end = table.upcoming.len().min(place + controller::HORIZON);
+            let rows = &table.bits[place * keys.len()..end * keys.len()];
+            let lengths = &table.upcoming[place..end];
+            let remaining = (table.upcoming.len() - place) as u64;
+            if overhead == 0 {
+                return (lengths, rows, remaining);
+            }
+            bits.clear();
+            for (row, length) in rows.chunks(keys.len()).zip(lengths) {
+                let share = share(length.duration);
+                bits.extend(row.iter().map(|own| own.saturating_add(share)));
+            }
+            return (lengths, bits, remaining);
+        }
+        firsts.clear();
+        firsts.extend(keys.iter().map(|key| match lookup(presentation, *key, &track.cursor) {
+            Lookup::Segment(segment) => Some(segment),
+            Lookup::Pending | Lookup::End => None,
+        }));
+        upcoming.clear();
+        bits.clear();
+        let runs = |key: RepresentationKey| presentation.representation(key).and_then(|r| r.index.known());
+        let guide = keys.iter().zip(&*firsts).find_map(|(key, first)| Some((runs(*key)?, (*first)?)));
         let nominal = |key: &RepresentationKey, length: Duration| {
             let bits = u128::from(bandwidth(presentation, *key)) * length.as_millis() / 1000;
             clamp(bits * u128::from(track.size_ratio) / 1000)
         };
-        let share = |length: Duration| clamp(u128::from(overhead) * length.as_millis() / 1000);
         let Some((guide, first)) = guide else {
             // No index yet: segments of a usual length.
-            let length = Duration::from_secs(4);
-            let bits = keys.iter().map(|key| nominal(key, length) + share(length)).collect();
-            return (vec![Upcoming { duration: length }], bits, 1);
+            bits.extend(keys.iter().map(|key| nominal(key, USUAL_LENGTH) + share(USUAL_LENGTH)));
+            upcoming.push(Upcoming { duration: USUAL_LENGTH });
+            return (upcoming, bits, 1);
         };
         let remaining = guide.len().saturating_sub(first.position).max(1);
         // What is not listed yet will be like what is.
@@ -221,8 +283,6 @@ impl Session {
         let remaining = if grows { remaining.max(ENDLESS) } else { remaining };
         let steps = remaining.min(UPCOMING);
         let mut length = first.duration();
-        let mut upcoming = Vec::with_capacity(steps as usize);
-        let mut bits = Vec::with_capacity(steps as usize * keys.len());
         for step in 0..steps {
             match guide.get(first.position + step) {
                 Some(segment) => length = segment.duration(),
@@ -230,7 +290,7 @@ impl Session {
                 None => break,
             }
             upcoming.push(Upcoming { duration: length });
-            for (key, first) in keys.iter().zip(&firsts) {
+            for (key, first) in keys.iter().zip(&*firsts) {
                 let own = first.and_then(|first| {
                     let position = usize::try_from(first.position.saturating_add(step)).ok()?;
                     runs(*key)?.sizes.get(position).map(|bytes| bytes.saturating_mul(8))
@@ -261,6 +321,12 @@ impl Session {
 pub(super) fn bandwidth(presentation: &Presentation, key: RepresentationKey) -> u64 {
     // More than 1 Tbit/s is nonsense and would overflow sums.
     presentation.representation(key).map_or(1, |r| r.bandwidth_bps.clamp(1, 1_000_000_000_000))
+}
+
+/// Whether the byte budget holds a few segments of this bandwidth (bit/s) and length (ms).
+pub(super) fn fits(bps: u64, length_ms: u128, budget_bytes: u64) -> bool {
+    let bits = u128::from(bps) * length_ms / 1000;
+    bits * FEWEST_QUEUED / 8 <= u128::from(budget_bytes)
 }
 
 fn clamp(value: u128) -> u64 {

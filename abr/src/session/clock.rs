@@ -2,6 +2,7 @@
 
 use super::{Config, Session};
 use crate::controller::Notice;
+use crate::presentation::ContentType;
 use crate::protocol::{Event, Output, Phase};
 use crate::time::{MediaTime, Timestamp, nanos};
 use crate::track::{Cursor, period_at};
@@ -102,12 +103,18 @@ impl Clock {
         if !(self.run && self.running) {
             return self.position;
         }
+        if self.rate == NORMAL {
+            return self.position + now.since(self.at);
+        }
         let elapsed = u128::from(nanos(now.since(self.at))) * u128::from(self.rate) / u128::from(NORMAL);
         self.position + Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
     /// How long until the position has moved by `span`; `None` while it stands.
     pub(super) fn time_until(&self, span: Duration) -> Option<Duration> {
+        if self.rate == NORMAL {
+            return (self.run && self.running).then_some(span);
+        }
         let scaled = u128::from(nanos(span)) * u128::from(NORMAL) / u128::from(self.rate.max(1));
         (self.run && self.running).then(|| Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX)))
     }
@@ -118,6 +125,12 @@ impl Clock {
 
     pub(super) fn is_seeking(&self) -> bool {
         self.seeking.is_some()
+    }
+
+    /// Whether it runs at the normal rate as ordered, or stands, and nothing else is wished for.
+    pub(super) fn is_plain(&self) -> bool {
+        let obeys = self.run == self.running || !self.run;
+        obeys && self.rate == NORMAL && self.seeking.is_none() && !self.nudged && !self.paused
     }
 
     fn is_paused_midway(&self) -> bool {
@@ -159,8 +172,7 @@ impl Clock {
 impl Session {
     /// Starts, holds and resumes the clock as the queues allow, and carries seeks to their end.
     pub(super) fn run_clock(&mut self) {
-        let active: Vec<usize> =
-            (0..self.tracks.len()).filter(|place| !self.tracks[*place].dropped).collect();
+        let active = self.paced_places();
         if active.is_empty() || self.clock.ended {
             return;
         }
@@ -209,6 +221,9 @@ impl Session {
         let period = period_at(presentation, position);
         let open = || active.iter().map(|place| &self.tracks[*place]).filter(|track| !track.ended);
         if self.clock.run && open().any(|track| track.set(period).is_some()) {
+            return;
+        }
+        if open().any(|track| !track.buffer.has_holes()) {
             return;
         }
         let ends: Option<Vec<MediaTime>> = open().map(|track| track.buffer.hole_end(position)).collect();
@@ -321,7 +336,7 @@ impl Session {
     }
 
     pub(super) fn on_drained(&mut self) {
-        let done = self.tracks.iter().all(|track| track.ended || track.dropped);
+        let done = self.tracks.iter().all(|track| track.ended || track.dropped || !track.paces());
         if done && !self.tracks.is_empty() && !self.clock.ended && self.over.is_none() {
             self.end_playback();
         }
@@ -351,7 +366,7 @@ impl Session {
     /// `time`, or the next start of a period in which something is played, if any follows.
     fn playable_from(&self, time: MediaTime) -> MediaTime {
         let Some(presentation) = self.presentation.as_ref() else { return time };
-        let tracks = || self.tracks.iter().filter(|track| !track.dropped);
+        let tracks = || self.tracks.iter().filter(|track| track.paces() && !track.dropped);
         let has_some = |period: &u32| tracks().any(|track| track.set(*period).is_some());
         let count = u32::try_from(presentation.periods.len()).unwrap_or(u32::MAX);
         let next = (period_at(presentation, time)..count).find(has_some);
@@ -389,7 +404,8 @@ impl Session {
     pub(super) fn begin_seek(&mut self, to: MediaTime) {
         let to = self.playable_from(self.clamp_to_timeline(to));
         let from = self.position(self.now);
-        let holds = |track: &crate::track::Track| track.dropped || track.buffer.contains(to);
+        let holds =
+            |track: &crate::track::Track| track.dropped || !track.paces() || track.buffer.contains(to);
         let buffered = !self.tracks.is_empty() && self.tracks.iter().all(holds);
         self.end_stall();
         self.reset_rate();
@@ -406,6 +422,8 @@ impl Session {
                 track.since_start = 0;
             }
             self.controller.notice(Notice::Seek);
+        } else {
+            self.reread(to);
         }
         self.order(Output::Seek { to, buffered });
         let now = self.now;
@@ -419,6 +437,19 @@ impl Session {
         for track in &mut self.tracks {
             track.ended = false;
         }
+    }
+
+    /// Fetches subtitles anew after a seek to where there are none queued, although pictures are.
+    fn reread(&mut self, to: MediaTime) {
+        let Some(place) = self.place_of(ContentType::Text) else { return };
+        let covered = self.tracks[place].buffer.iter().next().is_some_and(|first| first.start <= to);
+        if covered || self.tracks[place].cursor.time <= to {
+            return;
+        }
+        let period = self.presentation.as_ref().map_or(0, |p| period_at(p, to));
+        self.empty_track(place);
+        self.tracks[place].cursor = Cursor { period, time: to, exact: true, after: None };
+        self.order(Output::Flush { track: ContentType::Text, from: MediaTime::MIN });
     }
 
     pub(super) fn on_ready(&mut self, position: MediaTime) {
@@ -442,7 +473,8 @@ impl Session {
     fn finish_seek(&mut self) {
         let Some(seeking) = self.clock.seeking else { return };
         let need = self.least_ahead(START_AHEAD);
-        let ready = |track: &crate::track::Track| track.dropped || track.is_ready(seeking.to, need);
+        let ready =
+            |track: &crate::track::Track| track.dropped || !track.paces() || track.is_ready(seeking.to, need);
         if seeking.satisfied.is_none() && self.tracks.iter().all(ready) {
             self.clock.seeking = Some(Seeking { satisfied: Some(self.now), ..seeking });
         }

@@ -25,6 +25,11 @@ pub struct Config {
     pub max_height: u32,
     /// BCP 47 language of the audio to prefer; a primary subtag (`de`) matches its variants.
     pub audio_language: Option<String>,
+    /// Show subtitles from the start. Those that every viewer must read are shown in any case.
+    pub text: bool,
+    /// BCP 47 languages of subtitles, the best first; without a set in one of them it is the manifest's
+    /// default, else its first.
+    pub text_languages: Vec<String>,
     /// How much to queue ahead of the position, though never less than two segments.
     pub buffer_ahead: Duration,
     /// How many bytes to queue ahead of the position over all tracks, though never less than one segment
@@ -54,6 +59,8 @@ impl Default for Config {
             min_height: 0,
             max_height: u32::MAX,
             audio_language: None,
+            text: false,
+            text_languages: Vec::new(),
             buffer_ahead: Duration::from_secs(30),
             buffer_bytes: 128 << 20,
             startup_target: Duration::from_secs(1),

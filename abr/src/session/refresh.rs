@@ -6,6 +6,7 @@
 //! `@minimumUpdatePeriod`, sooner when a track waits for segments.
 
 use super::Session;
+use super::ladder::Ladders;
 use super::requests::{EXCLUSION, Job, Owner, State};
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, Edge, Presentation, RepresentationKey};
@@ -187,7 +188,7 @@ impl Session {
                 self.growth.clock.1 = Some(now);
                 return;
             }
-            Owner::Init(..) | Owner::Segment(_) => return,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Licence(_) => return,
         };
         // A new state was told after the request for it.
         fresh.changed = fresh.grew >= asked;
@@ -206,7 +207,7 @@ impl Session {
                 self.join();
                 return true;
             }
-            Owner::Init(..) | Owner::Segment(_) => false,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Licence(_) => false,
         };
         if !known || !self.is_live() {
             return false;
@@ -368,6 +369,7 @@ impl Session {
         let Some(presentation) = self.presentation.as_mut() else { return };
         presentation.dynamic = false;
         presentation.live = None;
+        self.ladders = Ladders::default();
         presentation.duration = presentation.duration.or_else(|| Some(end?.since(MediaTime::ZERO)));
         self.jobs.retain(|owner, job| {
             let again = matches!(owner, Owner::Presentation | Owner::Clock);

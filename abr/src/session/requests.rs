@@ -3,16 +3,25 @@
 use super::Session;
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
-use crate::protocol::{Event, Failure, FailureKind, Fetch, FetchId, Output, Resource, Timeouts, Transfer};
+use crate::protocol::{
+    Event, Failure, FailureKind, Fetch, FetchId, LicenceId, Output, Resource, Timeouts, Transfer,
+};
 use crate::retry::{self, Class};
 use crate::segments::SegmentIndex;
 use crate::time::Timestamp;
 use std::time::Duration;
 
+/// The rate of a running download is that of its last two seconds, as reported.
+pub(super) const RATE_WINDOW: Duration = Duration::from_secs(2);
 const FIRST_BYTE: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
 const SHORTEST_TOTAL: Duration = Duration::from_secs(10);
-const LONGEST_TOTAL: Duration = Duration::from_secs(30);
+const LONGEST_TOTAL: Duration = Duration::from_secs(120);
+/// Longest silence that is borne, with much in the queue.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+/// A licence server may think for a while; twice in vain is enough.
+const LICENCE_FIRST_BYTE: Duration = Duration::from_secs(5);
+const LICENCE_BYTES: u64 = 1 << 20;
 const MANIFEST_BYTES: u64 = 16 << 20;
 const CLOCK_BYTES: u64 = 4 << 10;
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -30,6 +39,14 @@ pub(super) enum Owner {
     Init(RepresentationKey, u32),
     Segment(ContentType),
     Clock,
+    Licence(LicenceId),
+}
+
+impl Owner {
+    /// Whether it is served by the interchangeable hosts of the title.
+    fn is_located(self) -> bool {
+        !matches!(self, Self::Licence(_) | Self::Clock)
+    }
 }
 
 /// A resource that is wanted.
@@ -91,19 +108,23 @@ impl Job {
 impl Session {
     /// Makes the requests whose time has come.
     pub(super) fn make_due_requests(&mut self) {
-        let owners: Vec<Owner> = self.jobs.keys().copied().collect();
-        let mut due: Vec<(u8, Owner)> = Vec::new();
-        for owner in owners {
-            match self.jobs.get(&owner).map(|job| (job.state, job.priority)) {
-                Some((State::Due(at), priority)) if at <= self.now => due.push((priority, owner)),
-                Some((State::Due(at), _)) => self.wake(at),
-                _ => {}
+        let mut due = std::mem::take(&mut self.due_jobs);
+        let mut next: Option<Timestamp> = None;
+        for (owner, job) in self.jobs.iter() {
+            match job.state {
+                State::Due(at) if at <= self.now => due.push((job.priority, *owner)),
+                State::Due(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                State::Running(_) => {}
             }
         }
-        due.sort();
-        for (_, owner) in due {
+        if let Some(at) = next {
+            self.wake(at);
+        }
+        due.sort_unstable();
+        for (_, owner) in due.drain(..) {
             self.request(owner);
         }
+        self.due_jobs = due;
     }
 
     fn request(&mut self, owner: Owner) {
@@ -114,7 +135,8 @@ impl Session {
         let (limit_bytes, timeouts) = self.limits(resource);
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         self.next_id += 1;
-        let location = self.locations.choose(now, locations, &job.tried);
+        let located = owner.is_located();
+        let location = if located { self.locations.choose(now, locations, &job.tried) } else { 0 };
         let fetch = Fetch {
             id,
             resource,
@@ -145,7 +167,7 @@ impl Session {
 
     fn location_count(&self, owner: Owner) -> u32 {
         let key = match owner {
-            Owner::Presentation | Owner::Clock => None,
+            Owner::Presentation | Owner::Clock | Owner::Licence(_) => None,
             Owner::Index(key) | Owner::Init(key, _) => Some(key),
             Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching).map(|f| f.key),
         };
@@ -167,6 +189,7 @@ impl Session {
             }
             Resource::Clock(_) => (CLOCK_BYTES, timeouts(CLOCK_TIMEOUT, CLOCK_TIMEOUT)),
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
+            Resource::Licence(_) => (LICENCE_BYTES, timeouts(LICENCE_FIRST_BYTE, LICENCE_FIRST_BYTE)),
             Resource::Segment { representation, segment } => {
                 let bandwidth = self
                     .presentation
@@ -178,8 +201,20 @@ impl Session {
                 let stated = segment.size.unwrap_or(0);
                 let limit =
                     u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
-                let total = length.saturating_mul(3).clamp(SHORTEST_TOTAL, LONGEST_TOTAL);
-                (limit.min(SEGMENT_BYTES), timeouts(FIRST_BYTE, total))
+                // While there is something to play, a slow answer is better than another that starts anew.
+                let paced = self.tracks.iter().filter(|track| !track.dropped && track.paces());
+                let ahead = paced.map(|track| self.ahead(track));
+                let ahead = ahead.min().unwrap_or_default();
+                let locations = self.presentation.as_ref().and_then(|p| p.representation(representation));
+                let has_others = locations.is_some_and(|r| r.locations > 1);
+                let total = length.saturating_mul(6).saturating_add(ahead);
+                let total = if has_others { total } else { LONGEST_TOTAL };
+                let timeouts = Timeouts {
+                    first_byte: (ahead / 2).clamp(FIRST_BYTE, LONGEST_SILENCE),
+                    idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
+                    total: total.clamp(SHORTEST_TOTAL, LONGEST_TOTAL),
+                };
+                (limit.min(SEGMENT_BYTES), timeouts)
             }
         }
     }
@@ -188,7 +223,7 @@ impl Session {
         let now = self.now;
         let Some(request) = self.requests.get_mut(&id) else { return };
         if transfer.bytes > request.transfer.bytes {
-            if now.since(request.earlier.0) >= Duration::from_secs(2) {
+            if now.since(request.earlier.0) >= RATE_WINDOW {
                 request.earlier = (request.moved, request.transfer.bytes);
             }
             request.moved = now;
@@ -214,7 +249,7 @@ impl Session {
 
     pub(super) fn on_fetched(&mut self, id: FetchId, transfer: Transfer) {
         let Some(request) = self.answer(id, transfer) else { return };
-        if !transfer.cached {
+        if !transfer.cached && request.owner.is_located() {
             self.locations.succeeded(request.location);
             if matches!(request.owner, Owner::Segment(_)) {
                 self.network.observe_first_byte(transfer.first_byte);
@@ -231,7 +266,7 @@ impl Session {
         let is_known = match request.owner {
             Owner::Presentation => self.presentation.is_some(),
             Owner::Index(key) => self.index_is_known(key),
-            Owner::Init(..) | Owner::Segment(_) | Owner::Clock => true,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Clock | Owner::Licence(_) => true,
         };
         if !is_known {
             let detail = "the answer was complete but nothing could be read from it".to_owned();
@@ -242,7 +277,7 @@ impl Session {
         self.jobs.remove(&request.owner);
         self.refreshed(request.owner, request.started);
         match request.owner {
-            Owner::Presentation | Owner::Index(_) | Owner::Clock => {}
+            Owner::Presentation | Owner::Index(_) | Owner::Clock | Owner::Licence(_) => {}
             Owner::Init(key, init) => {
                 self.inits.insert((key, init));
             }
@@ -254,7 +289,9 @@ impl Session {
         let Some(request) = self.answer(id, transfer) else { return };
         self.wasted = self.wasted.saturating_add(transfer.bytes);
         if request.cancelled || self.over.is_some() || !self.runs(request.owner, id) {
-            self.locations.cancelled(request.location);
+            if request.owner.is_located() {
+                self.locations.cancelled(request.location);
+            }
             return;
         }
         self.attempt_failed(request.owner, request.location, failure);
@@ -263,7 +300,9 @@ impl Session {
     pub(super) fn on_cancelled(&mut self, id: FetchId, transfer: Transfer) {
         let Some(request) = self.answer(id, transfer) else { return };
         self.wasted = self.wasted.saturating_add(transfer.bytes);
-        self.locations.cancelled(request.location);
+        if request.owner.is_located() {
+            self.locations.cancelled(request.location);
+        }
         if self.over.is_none() && !request.cancelled && self.runs(request.owner, id) {
             // Not our order: the world ended it.
             let detail = "the request was cancelled from outside".to_owned();
@@ -286,29 +325,36 @@ impl Session {
         let (now, count) = (self.now, self.location_count(owner));
         let class = retry::class(failure.kind);
         match class {
+            _ if !owner.is_located() => {}
             Class::Transient => self.locations.failed(now, location, retry::is_outage(failure.kind)),
             Class::Place | Class::Broken | Class::Final => self.locations.cancelled(location),
         }
+        // Where the least is too much, more is no way out.
+        let is_lowest = matches!(owner, Owner::Segment(ContentType::Video) if self.fetches_lowest());
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         let is_strange = failure.kind == FailureKind::WrongContent && owner != Owner::Presentation;
         if is_strange && !job.doubted {
             // A cache or proxy may have slipped: once more at the same place.
             job.doubted = true;
             job.state = State::Due(now);
-            return self.warn_recoverable(retry::code(failure.kind, false), &failure.detail);
+            return self.warn_recoverable(code_for(owner, failure.kind), &failure.detail);
         }
         job.tried.push(location);
         let most = if owner == Owner::Presentation { retry::MANIFEST_ATTEMPTS } else { retry::ATTEMPTS };
         // A request that hangs costs seconds: go elsewhere at once.
         let rounds = match (class, failure.kind, owner) {
+            (Class::Transient, FailureKind::Timeout, Owner::Segment(_)) if is_lowest => {
+                retry::ATTEMPTS_PER_LOCATION
+            }
             (Class::Transient, FailureKind::Timeout, Owner::Segment(_) | Owner::Init(..)) => 1,
+            (Class::Transient, FailureKind::Timeout, Owner::Licence(_)) => 2,
             (Class::Transient, ..) => retry::ATTEMPTS_PER_LOCATION,
             (Class::Broken, ..) => 2,
             (Class::Place | Class::Final, ..) => 1,
         };
         let again = if class == Class::Final || job.attempts >= most {
             None
-        } else if self.locations.has_other(now, count, &job.tried) {
+        } else if owner.is_located() && self.locations.has_other(now, count, &job.tried) {
             Some(now)
         } else {
             job.rounds += 1;
@@ -321,11 +367,19 @@ impl Session {
         };
         if let Some(at) = again {
             job.state = State::Due(at);
-            self.warn_recoverable(retry::code(failure.kind, owner == Owner::Presentation), &failure.detail);
+            self.warn_recoverable(code_for(owner, failure.kind), &failure.detail);
         } else {
             self.jobs.remove(&owner);
             self.given_up(owner, failure);
         }
+    }
+
+    /// Whether the video segment under way is of the lowest representation.
+    fn fetches_lowest(&self) -> bool {
+        let track = self.track(ContentType::Video);
+        track.and_then(|track| Some((track, track.fetching?))).is_some_and(|(track, fetching)| {
+            self.usable(track, fetching.key.period).first() == Some(&fetching.key)
+        })
     }
 
     fn warn_recoverable(&mut self, code: Code, detail: &str) {
@@ -345,6 +399,7 @@ impl Session {
             Owner::Index(key) => self.representation_failed(key, failure),
             Owner::Init(key, _) => self.init_failed(key, failure),
             Owner::Segment(kind) => self.segment_failed(kind, failure),
+            Owner::Licence(id) => self.order(Output::LicenceFailed { id, failure }),
         }
     }
 
@@ -379,5 +434,13 @@ impl Session {
             State::Running(id) => Some((id, self.requests.get(&id)?)),
             State::Due(_) => None,
         }
+    }
+}
+
+/// What users see of a failed request.
+fn code_for(owner: Owner, kind: FailureKind) -> Code {
+    match owner {
+        Owner::Licence(_) => retry::licence_code(kind),
+        _ => retry::code(kind, owner == Owner::Presentation),
     }
 }

@@ -10,7 +10,7 @@ use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resourc
 use crate::retry::{self, Class};
 use crate::segments::Segment;
 use crate::time::{MediaTime, Timestamp};
-use crate::track::{Cursor, Fetching, Loaded, Lookup, Trouble, lookup, period_end};
+use crate::track::{Cursor, Fetching, Loaded, Lookup, Track, Trouble, lookup, period_end};
 use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
@@ -49,13 +49,14 @@ impl Session {
         }
         if self.presentation.is_none() {
             let now = self.now;
-            self.jobs.entry(Owner::Presentation).or_insert_with(|| Job::new(Resource::Presentation, 0, now));
+            self.jobs.insert_new(Owner::Presentation, || Job::new(Resource::Presentation, 0, now));
             return;
         }
         // The track with less goes first.
-        let mut order: Vec<usize> = (0..self.tracks.len()).collect();
-        order.sort_by_key(|place| self.tracks[*place].loaded_end());
-        for place in order {
+        let mut order = self.active_places();
+        let count = order.count;
+        order.all[..count].sort_by_key(|place| self.tracks[*place].loaded_end());
+        for &place in order.iter() {
             self.schedule_track(place);
         }
         self.fetch_other_indexes();
@@ -99,7 +100,7 @@ impl Session {
                 Chosen::Take { key, reason, values } => (key, reason, values),
             };
             let Some(presentation) = self.presentation.as_ref() else { return };
-            match lookup(presentation, key, &self.tracks[place].cursor) {
+            match self.segment_at(presentation, place, key) {
                 Lookup::Pending => {
                     self.want_index(key, 0);
                     match self.stand_in(place, key).filter(|_| !self.can_wait_for_index(place, key)) {
@@ -144,21 +145,30 @@ impl Session {
                 }
             }
         }
-        self.wake(self.now + Duration::from_millis(10));
+        self.wake_or_any_fact(self.now + Duration::from_millis(10));
     }
 
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other
     /// track; arranges to be woken otherwise.
     fn has_room(&mut self, place: usize) -> bool {
+        // Subtitles must not delay the first picture.
+        let begun = |t: &Track| t.dropped || t.complete || !t.paces() || t.buffer.end().is_some();
+        if !self.tracks[place].paces() && !self.tracks.iter().all(begun) {
+            return false;
+        }
+        let noted = self.noted_here(place);
+        let Some((key, segment)) = noted.or_else(|| self.peek(place)) else { return true };
+        if noted.is_none() {
+            self.note_here(place, (key, segment));
+        }
         let track = &self.tracks[place];
-        let Some((key, segment)) = self.peek(place) else { return true };
         // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
         if track.loaded.is_empty() && track.buffer.ends_in_hole() {
             return true;
         }
         let length = segment.duration();
-        let other = self.tracks.iter().find(|t| t.kind != track.kind && !t.dropped && !t.complete);
-        if let Some(other) = other {
+        let other = |t: &&Track| t.kind != track.kind && t.paces() && !t.dropped && !t.complete;
+        if let Some(other) = self.tracks.iter().filter(|_| track.paces()).find(other) {
             let lead = match track.kind {
                 ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
                 _ => Duration::ZERO,
@@ -177,17 +187,21 @@ impl Session {
             }
             return false;
         }
-        let queued: u64 = self
-            .tracks
-            .iter()
-            .map(|t| {
-                t.loaded.iter().chain(&t.appending).fold(t.buffer.bytes_ahead(position), |s, l| s + l.bytes)
-            })
-            .fold(0, u64::saturating_add);
+        let queued = |buffered: &dyn Fn(&Track) -> u64| {
+            let coming = |t: &Track| {
+                t.loaded.iter().chain(&t.appending).fold(buffered(t), |s, l| s.saturating_add(l.bytes))
+            };
+            self.tracks.iter().map(coming).fold(0, u64::saturating_add)
+        };
         let expected = self.expected_bytes(track, key, &segment);
-        let starving = track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
-        if !starving && queued.saturating_add(expected) > self.config.buffer_bytes {
-            self.wake(self.now + BUDGET_CHECK);
+        // What is behind the position is counted only where it could matter.
+        let full = |queued: u64| queued.saturating_add(expected) > self.config.buffer_bytes;
+        let starving = || track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
+        if full(queued(&|t| t.buffer.bytes()))
+            && full(queued(&|t| t.buffer.bytes_ahead(position)))
+            && !starving()
+        {
+            self.wake_or_any_fact(self.now + BUDGET_CHECK);
             return false;
         }
         true
@@ -253,7 +267,9 @@ impl Session {
         track.forced = None;
         track.awaited = None;
         track.since_start = track.since_start.saturating_add(1);
-        let priority = if buffer_ms < 2_000 {
+        let priority = if kind == ContentType::Text {
+            3
+        } else if buffer_ms < 2_000 {
             1
         } else if buffer_ms < 10_000 {
             2
@@ -270,7 +286,7 @@ impl Session {
             segment,
             chosen: key,
             reason,
-            controller: self.controller.name().to_owned(),
+            controller: self.controller.name().into(),
             buffer_ms,
             throughput_bps: self.network.bps(),
             candidates: values,
@@ -280,13 +296,13 @@ impl Session {
     fn want_init(&mut self, key: RepresentationKey, init: u32) {
         if !self.inits.contains(&(key, init)) {
             let (resource, now) = (Resource::Init { representation: key, init }, self.now);
-            self.jobs.entry(Owner::Init(key, init)).or_insert_with(|| Job::new(resource, 0, now));
+            self.jobs.insert_new(Owner::Init(key, init), || Job::new(resource, 0, now));
         }
     }
 
     fn want_index(&mut self, key: RepresentationKey, priority: u8) {
         let now = self.now;
-        self.jobs.entry(Owner::Index(key)).or_insert_with(|| Job::new(Resource::Index(key), priority, now));
+        self.jobs.insert_new(Owner::Index(key), || Job::new(Resource::Index(key), priority, now));
     }
 
     /// With enough queued, fetches the indexes that a switch would need, one at a time.
@@ -301,6 +317,12 @@ impl Session {
         let is_pending = |key: &RepresentationKey| {
             presentation.representation(*key).is_some_and(|r| r.index.known().is_none())
         };
+        let some = || presentation.representations().any(|(key, _)| is_pending(&key));
+        let some = self.ladders.some_pending.unwrap_or_else(some);
+        if !some {
+            self.ladders.some_pending = Some(false);
+            return;
+        }
         let keys = self.eligible(track, track.cursor.period).keys;
         if let Some(key) = keys.into_iter().find(is_pending) {
             self.want_index(key, 4);
@@ -324,7 +346,7 @@ impl Session {
         let kind = track.kind;
         // A period without sound may be meant so; one without pictures, or without anything, is a loss.
         let bare = presentation.periods.get(period as usize).is_none_or(|p| p.adaptation_sets.is_empty());
-        let lost = empty && (kind == ContentType::Video || bare);
+        let lost = empty && (kind == ContentType::Video || bare && kind != ContentType::Text);
         let track = &mut self.tracks[place];
         if let Some(end) = end.filter(|end| *end > from && (empty || next.is_some())) {
             track.buffer.push(Entry { start: from, end, content: None });
@@ -554,13 +576,14 @@ impl Session {
 
     /// Ends a track that cannot be played; without it, video or the only track, playback ends.
     fn give_up_track(&mut self, place: usize) {
-        let failure = self.tracks[place].failure.clone();
+        let failure = self.tracks[place].failure.clone().or_else(|| self.key_failure(place));
         let (code, detail) =
             failure.unwrap_or_else(|| (Code::NothingPlayable, "no representation can be used".to_owned()));
         let kind = self.tracks[place].kind;
-        let others = self.tracks.iter().any(|track| track.kind != kind && !track.dropped);
-        if kind == ContentType::Audio && others {
-            let message = format!("playing without sound: {detail}");
+        let others = self.tracks.iter().any(|track| track.kind != kind && track.paces() && !track.dropped);
+        if kind == ContentType::Text || kind == ContentType::Audio && others {
+            let what = if kind == ContentType::Text { "subtitles" } else { "sound" };
+            let message = format!("playing without {what}: {detail}");
             self.report(Event::Error(Error::new(Severity::Warning, code, message)));
             self.close_track(place);
         } else {
@@ -586,7 +609,8 @@ impl Session {
         }
     }
 
-    pub(super) fn period_now(&self) -> u32 {
+    /// The period at the position, as a place in the presentation's periods.
+    pub fn period_now(&self) -> u32 {
         let position = self.position(self.now);
         self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
     }

@@ -2,11 +2,11 @@
 
 use super::Session;
 use crate::error::{Code, Error, Severity};
-use crate::presentation::{ContentType, Presentation, RepresentationKey};
+use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, RepresentationKey};
 use crate::protocol::{Event, Output, Reason};
 use crate::segments::{SegmentIndex, SegmentRuns};
 use crate::time::{MediaTime, Timestamp};
-use crate::track::{Track, Wish, first_set, matching_set, period_at};
+use crate::track::{Track, Wish, continues, first_set, forced_set, matching_set, period_at, readable_set};
 
 /// Most manifest warnings that are reported one by one.
 const WARNINGS: usize = 20;
@@ -43,7 +43,11 @@ impl Session {
         for kind in [ContentType::Video, ContentType::Audio] {
             self.add_track(kind, start, None);
         }
-        if self.tracks.is_empty() {
+        self.add_text(start);
+        if let Some((code, detail)) = self.lacks_keys_of(ContentType::Video) {
+            // Sound alone would hide that the pictures are locked.
+            self.fail(Error::new(Severity::Fatal, code, detail));
+        } else if self.tracks.is_empty() {
             let message = format!("none of the {representations} representations on offer is video or audio");
             self.fail(Error::new(Severity::Fatal, Code::NothingPlayable, message));
         }
@@ -96,6 +100,23 @@ impl Session {
         self.tracks.sort_by_key(|track| track.kind);
     }
 
+    /// Adds the subtitles that the settings wish, or those that every viewer must read.
+    pub(super) fn add_text(&mut self, time: MediaTime) {
+        if !self.tracks.is_empty() && self.place_of(ContentType::Text).is_none() {
+            self.add_track(ContentType::Text, time, None);
+        }
+    }
+
+    /// The set of subtitles to begin with in a period.
+    fn first_text(&self, place: u32, period: &Period, usable: impl Fn(u32) -> bool) -> Option<u32> {
+        if self.config.text {
+            return readable_set(period, &self.config.text_languages, usable);
+        }
+        let audio = self.track(ContentType::Audio).and_then(|track| track.set(place));
+        let heard = audio.and_then(|set| period.adaptation_sets.get(set as usize));
+        forced_set(period, heard.and_then(|set| set.language.as_deref()), usable)
+    }
+
     /// Finds the set of each period: like `wish` where one is given, else the best one and what matches it.
     pub(super) fn resolve_sets(
         &self,
@@ -119,7 +140,10 @@ impl Session {
                 .filter_map(|p| {
                     let period = presentation.periods.get(p as usize)?;
                     let wanted = wanted.filter(|_| p == here);
-                    let set = wanted.or_else(|| first_set(period, kind, language, usable(p)))?;
+                    let set = wanted.or_else(|| match kind {
+                        ContentType::Text => self.first_text(p, period, usable(p)),
+                        _ => first_set(period, kind, language, usable(p)),
+                    })?;
                     period.adaptation_sets.get(set as usize).map(Wish::of)
                 })
                 .next()
@@ -130,6 +154,11 @@ impl Session {
             .zip(0u32..)
             .map(|(period, p)| match wanted {
                 Some(set) if p == here => Some(set),
+                // Subtitles in another language are worse than none.
+                _ if kind == ContentType::Text => matching_set(period, kind, &wish, |set| {
+                    let same = |set: &AdaptationSet| continues(&wish, set);
+                    usable(p)(set) && period.adaptation_sets.get(set as usize).is_some_and(same)
+                }),
                 _ => matching_set(period, kind, &wish, usable(p)),
             })
             .collect();
@@ -153,13 +182,17 @@ impl Session {
         set.is_some_and(|set| {
             (0u32..)
                 .zip(&set.representations)
+                .filter(|(r, _)| !self.lacks_key(key(*r)))
                 .any(|(r, _)| self.excluded.get(&key(r)).is_none_or(|until| *until < Timestamp::MAX))
         })
     }
 
     pub(super) fn select_set(&mut self, kind: ContentType, adaptation_set: Option<u32>) {
-        if self.presentation.is_none() || !matches!(kind, ContentType::Video | ContentType::Audio) {
+        if self.presentation.is_none() || kind == ContentType::Image {
             return;
+        }
+        if kind == ContentType::Text {
+            return self.select_text(adaptation_set);
         }
         let Some(set) = adaptation_set else {
             if let Some(place) = self.place_of(kind) {
@@ -167,11 +200,7 @@ impl Session {
             }
             return;
         };
-        let here = RepresentationKey { period: self.period_now(), adaptation_set: set, representation: 0 };
-        let chosen = self.presentation.as_ref().and_then(|p| p.adaptation_set(here));
-        if chosen.is_none_or(|chosen| chosen.content_type != kind || chosen.representations.is_empty()) {
-            let message = format!("there is no {kind:?} set {set} to select").to_lowercase();
-            self.report(Event::Error(Error::new(Severity::Warning, Code::Unsupported, message)));
+        if !self.can_select(kind, set) {
             return;
         }
         let Some(place) = self.place_of(kind) else {
@@ -187,6 +216,41 @@ impl Session {
         }
     }
 
+    /// Whether the current period has this set; says so if not.
+    fn can_select(&mut self, kind: ContentType, set: u32) -> bool {
+        let here = RepresentationKey { period: self.period_now(), adaptation_set: set, representation: 0 };
+        let chosen = self.presentation.as_ref().and_then(|p| p.adaptation_set(here));
+        let can =
+            chosen.is_some_and(|chosen| chosen.content_type == kind && !chosen.representations.is_empty());
+        if !can {
+            let message = format!("there is no {kind:?} set {set} to select").to_lowercase();
+            self.report(Event::Error(Error::new(Severity::Warning, Code::Unsupported, message)));
+        }
+        can
+    }
+
+    /// Shows other subtitles at once, or none but those that every viewer must read.
+    fn select_text(&mut self, adaptation_set: Option<u32>) {
+        if adaptation_set.is_some_and(|set| !self.can_select(ContentType::Text, set)) {
+            return;
+        }
+        self.config.text = adaptation_set.is_some();
+        if let Some(place) = self.place_of(ContentType::Text) {
+            if adaptation_set.is_some() && self.tracks[place].set(self.period_now()) == adaptation_set {
+                return;
+            }
+            self.close_track(place);
+        }
+        if self.over.is_some() || self.clock.has_ended() {
+            return;
+        }
+        let position = self.position(self.now);
+        match adaptation_set {
+            Some(set) => self.add_track(ContentType::Text, position, Some(set)),
+            None => self.add_text(position),
+        }
+    }
+
     pub(super) fn place_of(&self, kind: ContentType) -> Option<usize> {
         self.tracks.iter().position(|track| track.kind == kind && !track.dropped)
     }
@@ -196,9 +260,12 @@ impl Session {
         self.empty_track(place);
         let track = &mut self.tracks[place];
         track.dropped = true;
-        let kind = track.kind;
+        let (kind, paces) = (track.kind, track.paces());
         self.order(Output::Flush { track: kind, from: MediaTime::MIN });
-        self.order(Output::EndOfTrack(kind));
+        // Nobody waits for the end of subtitles, and others may follow.
+        if paces {
+            self.order(Output::EndOfTrack(kind));
+        }
     }
 }
 

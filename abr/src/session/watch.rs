@@ -8,16 +8,18 @@ use crate::controller::Notice;
 use crate::error::{Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{Event, Output};
-use crate::time::nanos;
+use crate::time::{Timestamp, nanos};
 use crate::track::{Lookup, lookup};
 use std::time::Duration;
 
 /// A download is left alone for so long, and then looked at so often.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(500);
 const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
 const RESTART_PRICE: f64 = 0.1;
+/// How long a download's present rate lasts if all goes well; then the link does what it usually does.
+const SPELL: Duration = Duration::from_secs(3);
 /// Queued segments are fetched again in better quality when more than this is queued, from this far ahead
 /// on, when they are so many rungs worse, and while it costs at most this share of the traffic (percent).
 const REPLACE_AHEAD: Duration = Duration::from_secs(15);
@@ -42,9 +44,10 @@ impl Session {
         let request = *request;
         let first_look = request.started + FIRST_LOOK;
         if self.now < first_look {
-            return self.wake(first_look);
+            self.look(first_look);
+            return;
         }
-        self.wake(self.now + NEXT_LOOK);
+        self.look(self.now + NEXT_LOOK);
         if request.transfer.bytes == 0 {
             return;
         }
@@ -77,14 +80,16 @@ impl Session {
         let left = size.saturating_sub(request.transfer.bytes);
         let ahead = u64::try_from(self.ahead(track).as_millis()).unwrap_or(u64::MAX);
         let first_byte = self.network.first_byte().as_millis() as u64;
-        let late = |bytes: u64, wait: u64| {
-            let ms = (bytes.saturating_mul(8) / kbps).saturating_add(wait);
-            ms.saturating_sub(ahead) as f64 / 1e3
-        };
-        let finish = late(left, 0);
-        if finish <= 0.0 {
+        // Giving up must pay even if the link soon does again what it usually does; a restart must pay as it is now.
+        let usual = (self.network.bps().unwrap_or(0) / 1000).max(kbps);
+        let spell = nanos(SPELL) / 1_000_000;
+        let late = |ms: u64| ms.saturating_sub(ahead) as f64 / 1e3;
+        let bits = left.saturating_mul(8);
+        let rest = bits.saturating_sub(spell.saturating_mul(kbps)) / usual;
+        if late((bits / kbps).min(spell.saturating_add(rest))) <= 0.0 {
             return None;
         }
+        let finish = late(bits / kbps);
         let keys = self.eligible(track, fetching.key.period).keys;
         let lowest = keys.first().map_or(1, |key| bandwidth(presentation, *key)) as f64;
         let quality = |key: RepresentationKey| (bandwidth(presentation, key) as f64 / lowest).ln();
@@ -92,7 +97,8 @@ impl Session {
         let own = bandwidth(presentation, fetching.key);
         let value = |key: &RepresentationKey| {
             let Lookup::Segment(segment) = lookup(presentation, *key, &fetching.before) else { return None };
-            let restart = late(self.expected_bytes(track, *key, &segment), first_byte);
+            let bits = self.expected_bytes(track, *key, &segment).saturating_mul(8);
+            let restart = late((bits / kbps).saturating_add(first_byte));
             let loss = quality(fetching.key) - quality(*key);
             let value = mu * (finish - restart) - QUALITY_PRICE * loss - RESTART_PRICE;
             Some(((value * 1e3).round() as i64, *key))
@@ -141,6 +147,13 @@ impl Session {
         true
     }
 
+    /// When playback will be taken for stuck unless a report of its position comes.
+    pub(super) fn stuck_from(&self) -> Option<Timestamp> {
+        let clock = &self.clock;
+        let watched = clock.run && !clock.is_seeking() && !clock.has_ended() && clock.has_started();
+        watched.then_some(clock.moved + STUCK)
+    }
+
     /// Helps on playback that stands although it should run, and ends it when that does not help.
     pub(super) fn watch_progress(&mut self) {
         let clock = &self.clock;
@@ -150,10 +163,11 @@ impl Session {
         let patience = if clock.nudged { 2 * STUCK } else { STUCK };
         let until = clock.moved + patience;
         if self.now < until {
-            return self.wake(until);
+            self.look(until);
+            return;
         }
         let position = self.clock.told();
-        let ends = self.tracks.iter().filter(|track| !track.dropped);
+        let ends = self.tracks.iter().filter(|track| track.paces() && !track.dropped);
         let all_ended = ends.clone().all(|track| track.ended);
         let last = ends.filter_map(|track| track.buffer.end()).max();
         if all_ended && last.is_some_and(|last| position + END_TOLERANCE >= last) {

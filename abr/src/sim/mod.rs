@@ -13,3 +13,7 @@ pub mod pipeline;
 pub mod playback;
 pub mod staging;
 pub mod optimum;
+pub mod tune;
+pub mod experiment;
+pub mod report;
+pub mod plot;

@@ -5,8 +5,8 @@ use crate::protocol::{FailureKind, Fetch, Resource};
 use crate::time::{Timestamp, WallClock};
 use std::time::Duration;
 
-/// Bytes of a manifest, an index and an initialization segment.
-const SMALL: (u64, u64, u64) = (4_000, 2_000, 1_000);
+/// Bytes of a manifest, an index, an initialization segment and a licence.
+const SMALL: (u64, u64, u64, u64) = (4_000, 2_000, 1_000, 300);
 
 /// How a request is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ pub fn whole(presentation: &Presentation, fetch: &Fetch) -> Answer {
         Resource::Presentation => SMALL.0,
         Resource::Index(_) => SMALL.1,
         Resource::Init { .. } | Resource::Clock(_) => SMALL.2,
+        Resource::Licence(_) => SMALL.3,
         Resource::Segment { representation, segment } => segment.size.unwrap_or_else(|| {
             let bandwidth = presentation.representation(representation).map_or(0, |r| r.bandwidth_bps);
             let bits = u128::from(bandwidth) * segment.duration().as_millis() / 1000;

@@ -2,8 +2,9 @@
 
 use crate::presentation::ContentType;
 use crate::protocol::BACK_BUFFER;
+use crate::table::Table;
 use crate::time::{MediaTime, Timestamp, nanos};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Appended segments may overlap or leave holes of this size without remark.
@@ -12,14 +13,14 @@ const TOLERANCE: Duration = Duration::from_millis(260);
 #[derive(Clone, Debug, Default)]
 struct Queue {
     /// Start and end of each queued segment, ascending.
-    spans: Vec<(MediaTime, MediaTime)>,
+    spans: VecDeque<(MediaTime, MediaTime)>,
     ended: bool,
 }
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct NullPipeline {
-    queues: BTreeMap<ContentType, Queue>,
+    queues: Table<ContentType, Queue>,
     position: MediaTime,
     at: Timestamp,
     run: bool,
@@ -41,16 +42,25 @@ impl NullPipeline {
         if !self.run {
             return self.position;
         }
-        let elapsed = u128::from(nanos(now.since(self.at))) * u128::from(self.rate_milli) / 1000;
-        let target = self.position + Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        let passed = nanos(now.since(self.at));
+        let elapsed = match self.rate_milli {
+            1000 => passed,
+            rate => u64::try_from(u128::from(passed) * u128::from(rate) / 1000).unwrap_or(u64::MAX),
+        };
+        let target = self.position + Duration::from_nanos(elapsed);
         target.min(self.end().unwrap_or(target)).max(self.position)
     }
 
     /// End of what can be played: of the open tracks the earliest, else of all the latest.
     fn end(&self) -> Option<MediaTime> {
-        let last = |queue: &Queue| queue.spans.last().map(|span| span.1);
-        let open = self.queues.values().filter(|queue| !queue.ended).filter_map(last).min();
-        open.or_else(|| self.queues.values().filter_map(last).max())
+        let last = |queue: &Queue| queue.spans.back().map(|span| span.1);
+        let open = self.paced().filter(|queue| !queue.ended).filter_map(last).min();
+        open.or_else(|| self.paced().filter_map(last).max())
+    }
+
+    /// The queues that playback waits for.
+    fn paced(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().filter(|(kind, _)| **kind != ContentType::Text).map(|(_, queue)| queue)
     }
 
     fn anchor(&mut self, now: Timestamp) {
@@ -67,25 +77,28 @@ impl NullPipeline {
     pub fn append(&mut self, now: Timestamp, track: ContentType, start: MediaTime, end: MediaTime) {
         self.anchor(now);
         let position = self.position;
-        let queue = self.queues.entry(track).or_default();
+        let queue = self.queues.get_or_default(track);
         if queue.ended {
             self.violations.push(format!("{track:?} append at {start:?} after its end"));
         }
-        if let Some(last) = queue.spans.last().filter(|last| start + TOLERANCE < last.1) {
+        if let Some(last) = queue.spans.back().filter(|last| start + TOLERANCE < last.1) {
             self.violations.push(format!("{track:?} append at {start:?} before {:?}", last.1));
         }
-        queue.spans.push((start, end));
-        queue.spans.retain(|span| span.1 + BACK_BUFFER > position);
+        queue.spans.push_back((start, end));
+        while queue.spans.front().is_some_and(|span| span.1 + BACK_BUFFER <= position) {
+            queue.spans.pop_front();
+        }
     }
 
     /// Drops what starts at `from` or later.
     pub fn flush(&mut self, now: Timestamp, track: ContentType, from: MediaTime) {
         self.anchor(now);
-        if from > MediaTime::MIN && from <= self.position && self.run {
+        let shown = track != ContentType::Text;
+        if shown && from > MediaTime::MIN && from <= self.position && self.run {
             self.violations
                 .push(format!("{track:?} flush at {from:?} under the position {:?}", self.position));
         }
-        let queue = self.queues.entry(track).or_default();
+        let queue = self.queues.get_or_default(track);
         queue.spans.retain(|span| span.0 < from);
         queue.ended = false;
     }
@@ -93,15 +106,15 @@ impl NullPipeline {
     /// No more for a track.
     pub fn end_track(&mut self, now: Timestamp, track: ContentType) {
         self.anchor(now);
-        self.queues.entry(track).or_default().ended = true;
+        self.queues.get_or_default(track).ended = true;
     }
 
     /// Continues elsewhere.
     pub fn seek(&mut self, now: Timestamp, to: MediaTime, buffered: bool) {
         if buffered {
-            for (track, queue) in &self.queues {
+            for (track, queue) in self.queues.iter().filter(|(track, _)| **track != ContentType::Text) {
                 let held = queue.spans.iter().any(|span| span.0 <= to && to < span.1 + TOLERANCE);
-                let holes = queue.spans.first().is_some_and(|span| span.0 <= to);
+                let holes = queue.spans.front().is_some_and(|span| span.0 <= to);
                 if !held && !holes && !queue.spans.is_empty() {
                     self.violations.push(format!("{track:?} does not hold {to:?}"));
                 }
@@ -133,23 +146,25 @@ impl NullPipeline {
     pub fn take_ready(&mut self) -> bool {
         let position = self.position;
         let held = |queue: &Queue| queue.spans.iter().any(|span| position < span.1);
-        let ready = self.awaiting_picture && self.queues.values().any(held);
+        let ready = self.awaiting_picture && self.paced().any(held);
         self.awaiting_picture &= !ready;
         ready
     }
 
     /// Whether everything has been presented at `now`; true once.
     pub fn take_drained(&mut self, now: Timestamp) -> bool {
-        let all_ended = !self.queues.is_empty() && self.queues.values().all(|queue| queue.ended);
-        let over = self.end().is_none_or(|end| self.position(now) >= end);
-        let drained = all_ended && over && !self.drained;
+        let all_ended = self.paced().next().is_some() && self.paced().all(|queue| queue.ended);
+        if !all_ended || self.drained {
+            return false;
+        }
+        let drained = self.end().is_none_or(|end| self.position(now) >= end);
         self.drained |= drained;
         drained
     }
 
     /// When everything will have been presented, if the clock runs and nothing more comes.
     pub fn drains_at(&self) -> Option<Timestamp> {
-        let all_ended = self.queues.values().all(|queue| queue.ended);
+        let all_ended = self.paced().all(|queue| queue.ended);
         let end = self.end().filter(|_| all_ended && self.run && !self.drained)?;
         let left = u128::from(nanos(end.since(self.position))) * 1000;
         let span = left.div_ceil(u128::from(self.rate_milli.max(1)));

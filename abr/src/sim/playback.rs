@@ -4,23 +4,25 @@ use super::link::{Link, Transfers};
 use super::origin::{Answer, Fate, Origin};
 use super::pipeline::NullPipeline;
 use crate::error::Code;
-use crate::presentation::Presentation;
+use crate::presentation::{Presentation, RepresentationKey};
 use crate::protocol::{
-    AppendFailure, ClockSource, Failure, FailureKind, Fetch, FetchId, Input, Output, Phase, Resource,
-    Transfer,
+    AppendFailure, ClockSource, Failure, FailureKind, Fetch, FetchId, Input, KeyStatus, LicenceId, Output,
+    POSITION_INTERVAL, PROGRESS_INTERVAL, Phase, Resource, Transfer,
 };
 use crate::qoe::{Meter, Summary};
+use crate::retry::licence_code;
 use crate::segments::SegmentIndex;
 use crate::session::{Config, Session};
-use crate::time::{MediaTime, Timestamp, WallClock};
+use crate::table::Table;
+use crate::time::{MediaTime, Timestamp, WallClock, nanos};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How often a running request is told about.
-const PROGRESS: Duration = Duration::from_millis(100);
-/// How often the position is told while the clock runs.
-const POSITION: Duration = Duration::from_millis(250);
+/// A transfer that never gets slower than this (bit/s) has news at every report.
+const STEADY_BPS: u64 = 16_000;
+/// A first byte after this is near its timeout.
+const LONGEST_LATENCY: Duration = Duration::from_secs(2);
 /// More orders than this for one fact mean that the session runs in a circle.
 const ORDERS: usize = 10_000;
 
@@ -71,19 +73,26 @@ struct Active {
     told: Timestamp,
     told_bytes: u64,
     moved: Timestamp,
+    /// When it will be complete, while it is alone; `None` when it may stand still on the way.
+    steady_until: Option<Timestamp>,
 }
 
-struct World<'a> {
+/// What surrounds a session: server, network and pipeline in virtual time. Carries out orders and tells facts;
+/// it can surround a driver under test as well as the simulator's own loop.
+pub struct World<'a> {
     now: Timestamp,
     presentation: Cow<'a, Presentation>,
     pending_indexes: bool,
     origin: &'a mut dyn Origin,
     transfers: Transfers,
-    active: BTreeMap<FetchId, Active>,
+    active: Table<FetchId, Active>,
+    /// From when on reports of progress and position are wanted; none may be left out when `None`.
+    reports_from: Option<Timestamp>,
+    ids: Vec<FetchId>,
     /// Whether what the pipeline will refuse is malformed, and with which code.
     refused: BTreeMap<FetchId, (bool, Option<Code>)>,
     /// Segments held for an append.
-    held: BTreeSet<FetchId>,
+    held: Table<FetchId, ()>,
     pipeline: NullPipeline,
     told_position: Timestamp,
     facts: VecDeque<Input>,
@@ -93,37 +102,55 @@ struct World<'a> {
 
 /// Runs a simulation to the end of the title, a fatal error or `until`. Everything that passes between the
 /// session and its world is shown to `observe`.
-pub fn run(setup: Setup<'_>, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
+pub fn run(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
+    simulate(setup, Pace { sparse: false, grid: None }, observe)
+}
+
+/// As [`run`], with the same orders at the same times and the same figures, but several times as fast: reports
+/// of progress and position are told only when the session's [`Attention`](crate::session::Attention) is on
+/// them, and values of candidates are left out of the log. A setup with a script is simulated in full.
+pub fn run_quickly(setup: Setup<'_>, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
+    let sparse = setup.script.is_empty();
+    simulate(setup, Pace { sparse, grid: None }, observe)
+}
+
+/// As [`run`], but everything happens at multiples of `grid` (above zero), rounded up, and a tick comes before
+/// the facts of the same moment: as for a player whose timers are no finer.
+pub fn run_on_grid(setup: Setup<'_>, grid: Duration, observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
+    simulate(setup, Pace { sparse: false, grid: Some(grid) }, observe)
+}
+
+/// How a simulation is carried out.
+#[derive(Clone, Copy)]
+struct Pace {
+    sparse: bool,
+    grid: Option<Duration>,
+}
+
+fn simulate(setup: Setup<'_>, pace: Pace, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Outcome {
     let mut session = Session::new(setup.config);
+    if pace.sparse {
+        session.omit_explanations();
+    }
     let start = session.config().start_at;
-    let mut world = World {
-        now: Timestamp::ZERO,
-        presentation: Cow::Borrowed(setup.presentation),
-        pending_indexes: setup.pending_indexes,
-        origin: setup.origin,
-        transfers: Transfers::new(setup.link),
-        active: BTreeMap::new(),
-        refused: BTreeMap::new(),
-        held: BTreeSet::new(),
-        pipeline: NullPipeline::new(start),
-        told_position: Timestamp::ZERO,
-        facts: VecDeque::new(),
-        violations: Vec::new(),
-        done: false,
-    };
+    let mut world = World::new(setup.presentation, setup.pending_indexes, setup.link, setup.origin, start);
     let mut meter = Meter::default();
     let mut script = setup.script.into_iter().peekable();
     let mut deadline = world.drain(&mut session, &mut meter, &mut observe);
     while !world.done && world.now < setup.until {
+        if pace.sparse {
+            deadline = world.attend(&session, deadline);
+        }
         let next = world.next().into_iter().chain(deadline).chain(script.peek().map(|(at, _)| *at)).min();
         let Some(next) = next else { break };
         let next = next.clamp(world.now, setup.until);
+        let next = pace.grid.map_or(next, |grid| first_report(Timestamp::ZERO, grid, next));
         world.advance(next);
         while let Some((_, fact)) = script.next_if(|(at, _)| *at <= next) {
             world.facts.push_back(fact);
         }
-        if world.facts.is_empty() && deadline.is_some_and(|at| at <= next) {
-            world.facts.push_back(Input::Tick);
+        if (pace.grid.is_some() || world.facts.is_empty()) && deadline.is_some_and(|at| at <= next) {
+            world.facts.push_front(Input::Tick);
         }
         while let Some(fact) = world.facts.pop_front() {
             observe(world.now, Seen::In(&fact));
@@ -141,7 +168,46 @@ pub fn run(setup: Setup<'_>, mut observe: impl FnMut(Timestamp, Seen<'_>)) -> Ou
     Outcome { session, summary, now: world.now, violations }
 }
 
+impl<'a> World<'a> {
+    /// A world at the beginning of time. See [`Setup`]; playback starts at `start`.
+    pub fn new(
+        presentation: &'a Presentation,
+        pending_indexes: bool,
+        link: Link,
+        origin: &'a mut dyn Origin,
+        start: MediaTime,
+    ) -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            presentation: Cow::Borrowed(presentation),
+            pending_indexes,
+            origin,
+            transfers: Transfers::new(link),
+            active: Table::new(),
+            reports_from: None,
+            ids: Vec::new(),
+            refused: BTreeMap::new(),
+            held: Table::new(),
+            pipeline: NullPipeline::new(start),
+            told_position: Timestamp::ZERO,
+            facts: VecDeque::new(),
+            violations: Vec::new(),
+            done: false,
+        }
+    }
+}
+
 impl World<'_> {
+    /// The next fact to tell at the present time.
+    pub fn take_fact(&mut self) -> Option<Input> {
+        self.facts.pop_front()
+    }
+
+    /// Rules of the protocol that were broken so far.
+    pub fn violations(&self) -> impl Iterator<Item = &String> {
+        self.violations.iter().chain(&self.pipeline.violations)
+    }
+
     /// Carries out orders until the session waits; returns its deadline.
     fn drain(
         &mut self,
@@ -163,7 +229,8 @@ impl World<'_> {
         None
     }
 
-    fn carry_out(&mut self, output: Output) {
+    /// Carries out an order of the session.
+    pub fn carry_out(&mut self, output: Output) {
         let now = self.now;
         match output {
             Output::Fetch(fetch) => self.fetch(fetch),
@@ -175,7 +242,7 @@ impl World<'_> {
                 }
             }
             Output::Append { id, track, segment, .. } => {
-                if !self.held.remove(&id) {
+                if self.held.remove(&id).is_none() {
                     self.violations.push(format!("append of {id:?}, which is not held"));
                 }
                 if let Some((malformed, code)) = self.refused.remove(&id) {
@@ -189,8 +256,15 @@ impl World<'_> {
                 }
             }
             Output::Discard(id) => {
-                if !self.held.remove(&id) {
+                if self.held.remove(&id).is_none() {
                     self.violations.push(format!("discard of {id:?}, which is not held"));
+                }
+            }
+            Output::LicenceFailed { id, failure } => {
+                let (code, detail) = (licence_code(failure.kind), failure.detail);
+                for representation in self.locked_by(id) {
+                    let status = KeyStatus::Unusable { code, detail: detail.clone() };
+                    self.facts.push_back(Input::KeyStatus { representation, status });
                 }
             }
             Output::Flush { track, from } => self.pipeline.flush(now, track, from),
@@ -230,10 +304,19 @@ impl World<'_> {
         if matches!(answer.fate, Fate::Stands(_)) {
             self.transfers.never_complete(id);
         }
-        let active = Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now };
+        let steady_until = self.steady_until();
+        let active =
+            Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now, steady_until };
         if self.active.insert(id, active).is_some() {
             self.violations.push(format!("{id:?} was used twice"));
         }
+    }
+
+    /// What a licence unlocks in a simulation: the licence with a number is that of the representations with
+    /// this place in their set.
+    fn locked_by(&self, id: LicenceId) -> Vec<RepresentationKey> {
+        let all = self.presentation.representations().map(|(key, _)| key);
+        all.filter(|key| key.representation == id.0).collect()
     }
 
     fn tell_position(&mut self) {
@@ -254,28 +337,85 @@ impl World<'_> {
     }
 
     /// When something happens next in the world.
-    fn next(&self) -> Option<Timestamp> {
-        let requests = self.active.values().map(|active| {
+    pub fn next(&self) -> Option<Timestamp> {
+        if let Some(from) = self.reports_from {
+            return self.next_wanted(from);
+        }
+        let requests = self.active.iter().map(|(_, active)| {
             let timeouts = active.fetch.timeouts;
-            let progress = active.told + PROGRESS;
+            let progress = active.told + PROGRESS_INTERVAL;
             let silence = if active.told_bytes == 0 { timeouts.first_byte } else { timeouts.idle };
             progress.min(active.moved + silence).min(active.started + timeouts.total)
         });
-        let position = self.pipeline.is_running().then(|| self.told_position + POSITION);
+        let position = self.pipeline.is_running().then(|| self.told_position + POSITION_INTERVAL);
         let drains = self.pipeline.drains_at();
         requests.chain(self.transfers.next()).chain(position).chain(drains).min()
     }
 
-    fn advance(&mut self, to: Timestamp) {
+    /// When something happens next that is not a report told in vain.
+    fn next_wanted(&self, from: Timestamp) -> Option<Timestamp> {
+        let requests = self.active.iter().flat_map(|(_, active)| {
+            let progress = first_report(active.told, PROGRESS_INTERVAL, from);
+            let total = active.started + active.fetch.timeouts.total;
+            [Some(progress.min(total)), active.steady_until].into_iter().flatten()
+        });
+        let running = self.pipeline.is_running();
+        let position = running.then(|| first_report(self.told_position, POSITION_INTERVAL, from));
+        requests.chain(position).chain(self.pipeline.drains_at()).min()
+    }
+
+    /// Finds out which reports may be left out, and returns when the session is to be woken.
+    fn attend(&mut self, session: &Session, deadline: Option<Timestamp>) -> Option<Timestamp> {
+        let steady = self.active.iter().all(|(_, active)| active.steady_until.is_some());
+        let attention = session.attention();
+        self.reports_from = (steady && attention.reports_from > self.now).then_some(attention.reports_from);
+        if self.reports_from.is_some() {
+            return attention.tick;
+        }
+        // From here on every report is told, at the times at which it would have been.
+        let now = self.now;
+        for active in self.active.values_mut() {
+            active.told = last_report(active.told, PROGRESS_INTERVAL, now);
+        }
+        self.told_position = last_report(self.told_position, POSITION_INTERVAL, now);
+        deadline
+    }
+
+    /// Whether a report that was last told at `told` and is told in steps of `interval` is to be told now.
+    fn is_wanted(&self, told: Timestamp, interval: Duration) -> bool {
+        match self.reports_from {
+            None => self.now >= told + interval,
+            Some(from) => {
+                self.now > told
+                    && self.now >= from
+                    && nanos(self.now.since(told)).is_multiple_of(nanos(interval))
+            }
+        }
+    }
+
+    /// When the transfer that was just started will be complete, if nothing can happen to it on the way.
+    fn steady_until(&mut self) -> Option<Timestamp> {
+        let alone = self.transfers.end_of_only();
+        if alone.is_none() {
+            self.active.values_mut().for_each(|active| active.steady_until = None);
+        }
+        let (until, least) = alone?;
+        let ready = self.transfers.ready_in()?;
+        (least >= STEADY_BPS && ready <= LONGEST_LATENCY).then_some(until)
+    }
+
+    /// Lets time pass until `to`.
+    pub fn advance(&mut self, to: Timestamp) {
         self.now = to;
         self.transfers.advance(to);
-        let complete: Vec<FetchId> = self.transfers.complete().collect();
-        let ids: Vec<FetchId> = self.active.keys().copied().collect();
-        for id in ids {
-            let is_complete = complete.contains(&id);
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.extend(self.active.keys());
+        for id in ids.drain(..) {
+            let is_complete = self.transfers.is_complete(id);
             self.progress(id, is_complete);
         }
-        if self.pipeline.is_running() && to >= self.told_position + POSITION {
+        self.ids = ids;
+        if self.pipeline.is_running() && self.is_wanted(self.told_position, POSITION_INTERVAL) {
             self.tell_position();
         }
         if self.pipeline.take_drained(to) {
@@ -290,18 +430,21 @@ impl World<'_> {
         if is_complete {
             return self.finish(id, transfer);
         }
+        let wanted = self.is_wanted(active.told, PROGRESS_INTERVAL);
         let Some(active) = self.active.get_mut(&id) else { return };
         if transfer.bytes > active.told_bytes {
             active.moved = self.now;
             active.told_bytes = transfer.bytes;
         }
         let silence = if transfer.bytes == 0 { timeouts.first_byte } else { timeouts.idle };
-        let late = self.now >= active.moved + silence || self.now >= active.started + timeouts.total;
+        // Not every growth of a steady transfer is seen.
+        let silent = active.steady_until.is_none() && self.now >= active.moved + silence;
+        let late = silent || self.now >= active.started + timeouts.total;
         if late {
             self.transfers.stop(id);
             self.active.remove(&id);
             self.facts.push_back(failed(id, transfer, FailureKind::Timeout));
-        } else if self.now >= active.told + PROGRESS {
+        } else if wanted {
             active.told = self.now;
             let expected_bytes = Some(active.answer.bytes);
             self.facts.push_back(Input::FetchProgress { id, transfer, expected_bytes });
@@ -354,12 +497,29 @@ impl World<'_> {
                 let time = time.unwrap_or_default();
                 self.facts.push_back(Input::WallClock { time, source: ClockSource::Manifest });
             }
+            Resource::Licence(id) => {
+                for representation in self.locked_by(id) {
+                    self.facts.push_back(Input::KeyStatus { representation, status: KeyStatus::Usable });
+                }
+            }
             Resource::Segment { .. } => {
-                self.held.insert(id);
+                self.held.insert(id, ());
             }
         }
         self.facts.push_back(Input::Fetched { id, transfer });
     }
+}
+
+/// The first report at `from` or later, of those told in steps of `interval` since `told`.
+fn first_report(told: Timestamp, interval: Duration, from: Timestamp) -> Timestamp {
+    let steps = nanos(from.since(told)).div_ceil(nanos(interval)).max(1);
+    told + Duration::from_nanos(steps.saturating_mul(nanos(interval)))
+}
+
+/// The last report until `now`, of those told in steps of `interval` since `told`.
+fn last_report(told: Timestamp, interval: Duration, now: Timestamp) -> Timestamp {
+    let since = nanos(now.since(told));
+    told + Duration::from_nanos(since - since % nanos(interval))
 }
 
 fn failed(id: FetchId, transfer: Transfer, kind: FailureKind) -> Input {

@@ -45,9 +45,16 @@ pub fn presentation(title: &Title) -> Presentation {
     for duration in title.durations_ms.iter().map(|ms| ticks(*ms)) {
         match runs.last_mut() {
             Some(run) if run.duration == duration => run.count += 1,
-            _ => {
-                runs.push(Run { number, start, duration, count: 1, discontinuity: 0, init: None, gap: false, part: None })
-            }
+            _ => runs.push(Run {
+                number,
+                start,
+                duration,
+                count: 1,
+                discontinuity: 0,
+                init: None,
+                gap: false,
+                part: None,
+            }),
         }
         number += 1;
         start = start.saturating_add_unsigned(duration);

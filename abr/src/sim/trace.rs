@@ -18,6 +18,7 @@ mod sessions;
 
 use super::input::{Problem, ReadError, read_text, shorten};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Largest trace file that is read, in bytes.
@@ -65,7 +66,8 @@ pub struct Trace {
 }
 
 /// How a trace is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Sabre's network JSON.
     #[value(name = "sabre", alias = "sabre-json")]

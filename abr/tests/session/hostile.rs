@@ -1,8 +1,11 @@
 //! Inputs that no honest driver would send: never a panic, never an endless conversation.
 
 use crate::support::*;
+use abr::error::Code;
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
-use abr::protocol::{AppendFailure, Command, Failure, FailureKind, FetchId, Input, Output, Transfer};
+use abr::protocol::{
+    AppendFailure, Command, Failure, FailureKind, FetchId, Input, KeyStatus, LicenceId, Output, Transfer,
+};
 use abr::segments::{Run, SegmentIndex, SegmentRuns};
 use abr::session::{Config, Session};
 use abr::time::{MediaTime, Timestamp};
@@ -109,6 +112,14 @@ fn failure_kind() -> impl Strategy<Value = FailureKind> {
     ]
 }
 
+fn key_status() -> impl Strategy<Value = KeyStatus> {
+    prop_oneof![
+        Just(KeyStatus::Pending),
+        Just(KeyStatus::Usable),
+        Just(KeyStatus::Unusable { code: Code::MissingKey, detail: String::new() }),
+    ]
+}
+
 /// Which open request or append an answer is for, or any number.
 #[derive(Clone, Debug)]
 enum Step {
@@ -133,6 +144,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => time().prop_map(|position| Step::Plain(Input::Ready { position })),
         1 => Just(Step::Plain(Input::Drained)),
         1 => (any::<u32>(), any::<u32>()).prop_map(|(width, height)| Step::Plain(Input::Surface { width, height })),
+        1 => (0u32..3).prop_map(|id| Step::Plain(Input::LicenceWanted(LicenceId(id)))),
+        2 => (key(), key_status()).prop_map(|(representation, status)| Step::Plain(Input::KeyStatus {
+            representation, status,
+        })),
         8 => (any_id, transfer()).prop_map(|(id, transfer)| Step::Fetched(id, transfer)),
         3 => (any::<usize>(), failure_kind()).prop_map(|(id, kind)| Step::Failed(id, kind)),
         3 => (any::<usize>(), transfer()).prop_map(|(id, transfer)| Step::Progress(id, transfer)),

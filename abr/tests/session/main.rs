@@ -3,6 +3,9 @@
 mod failures;
 mod hostile;
 mod live;
+mod keys;
 mod periods;
 mod playback;
+mod quick;
 mod support;
+mod text;

@@ -4,7 +4,6 @@ use crate::support::*;
 use abr::presentation::{AdaptationSet, ContentType};
 use abr::protocol::{Command, Event, Input, Output, Phase, Reason, Resource};
 use abr::session::Config;
-use abr::sim::origin::Faultless;
 use abr::throughput::Prior;
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The command line of `sluice`, from which help, man page and completions are made.
 
+use crate::ui::captions::Edge;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,6 +132,13 @@ pub struct Play {
     /// Begin at this position, in seconds.
     #[arg(long, value_name = "POS", value_parser = seconds)]
     pub start_at: Option<Duration>,
+    /// Go on where the title was left, if that was neither at its beginning nor near its end, and remember
+    /// the place from now on. The window does so by itself; --start-at comes before.
+    #[arg(long, overrides_with = "no_resume")]
+    pub resume: bool,
+    /// Begin at the start and remember nothing.
+    #[arg(long, overrides_with = "resume")]
+    pub no_resume: bool,
     /// ABR controller.
     #[arg(long, value_name = "NAME", default_value = "hybrid")]
     pub controller: String,
@@ -146,9 +154,22 @@ pub struct Play {
     /// A key for encrypted media, as 32 and 32 hexadecimal digits (repeatable).
     #[arg(long, value_name = "KID:KEY")]
     pub clearkey: Vec<String>,
+    /// Licence server (W3C ClearKey) to ask instead of the one that the manifest names.
+    #[arg(long, value_name = "URL", alias = "license-url")]
+    pub licence_url: Option<String>,
     /// Preferred audio language (BCP 47).
     #[arg(long, value_name = "LANG")]
     pub audio: Option<String>,
+    /// Show subtitles in this language (BCP 47), `on` for that of the system, `off` for none but those that
+    /// every viewer must read.
+    #[arg(long, value_name = "LANG", default_value = "off")]
+    pub text: String,
+    /// Size of subtitles in percent, 50 to 200.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(50..=200))]
+    pub text_size: u16,
+    /// What sets subtitles off from the picture.
+    #[arg(long, value_enum, default_value_t, value_name = "EDGE")]
+    pub text_edge: Edge,
     /// Start in full screen.
     #[arg(long)]
     pub fullscreen: bool,

@@ -60,8 +60,16 @@ fn advice(code: Code) -> &'static str {
         Code::NoAudioDevice => "Connect a sound device or start the sound server; playback goes on silently.",
         Code::AudioDevice => "The sound device went away; playback goes on silently.",
         Code::KeySystem => "The title is protected with a system this player does not have.",
-        Code::Licence => "The licence server's answer cannot be used. Sign in again, or tell its operator.",
-        Code::MissingKey => "The title is encrypted and no key is known for it.",
+        Code::LicenceServer => {
+            "The server of the keys is down, slow or refuses you. Try again, sign in, or name another with --licence-url."
+        }
+        Code::OutputRestricted => "Connect a display that the licence allows, or choose a lower quality.",
+        Code::Licence => {
+            "The key or licence does not fit the title or cannot be read. Check --clearkey, or tell who runs the server."
+        }
+        Code::MissingKey => {
+            "The title is encrypted: give its key with --clearkey KID:KEY, or its server with --licence-url URL."
+        }
         Code::NoDisplay => "Start from a desktop session, or use --headless.",
         Code::NoAdapter => "Install a Vulkan or OpenGL driver (mesa-vulkan-drivers), or use --headless.",
         Code::DeviceLost => "The graphics driver failed several times; update it, or use --headless.",

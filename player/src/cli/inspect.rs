@@ -93,7 +93,8 @@ async fn get(
 ) -> Result<(Url, Bytes), Error> {
     let (events, mut answers) = unbounded_channel();
     let limit_bytes = limits::MANIFEST_DECODED_BYTES;
-    let request = net::Request { id: FetchId(0), url, range, timeouts: TIMEOUTS, limit_bytes, kind };
+    let request =
+        net::Request { id: FetchId(0), url, range, timeouts: TIMEOUTS, limit_bytes, kind, post: None };
     let _task = client.start(request, events);
     while let Some(answer) = answers.recv().await {
         match answer {

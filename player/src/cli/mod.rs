@@ -5,6 +5,8 @@ mod explain;
 mod inspect;
 mod play;
 mod progress;
+#[cfg(feature = "tv")]
+pub mod tv;
 
 use abr::error::{Category, Code, Error, Severity};
 use args::{Cli, Sub};

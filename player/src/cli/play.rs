@@ -1,18 +1,27 @@
 //! `sluice [URL]`: sets up pipeline, driver and face, and waits for the end.
 
-use super::args::{Play, Protocol};
+use super::args::Play;
+pub(super) use super::args::Protocol;
 use super::progress::Progress;
 use super::{Exit, address, complain, fatal, inspect};
-use crate::decode::{self, AudioOutput, FrameLog, FrameOutput, FrameQueue, PresentationClock, Watch};
-use crate::demo;
+use crate::decode::{
+    self, AudioOutput, FrameLog, FrameOutput, FrameQueue, PipelineHandle, PresentationClock, Watch,
+};
 use crate::driver::{self, Handle, Names, Pipeline, Script, UserCommand};
-use crate::events::{Log, Summary};
+use crate::events::{Log, Summary, WindowCost};
 use crate::frame::{Frame, FrameSource};
+use crate::keys;
 use crate::process::ProcessClock;
 use crate::render::image::RgbaImage;
+use crate::render::timings::Timings;
+use crate::resume::{Keeper, Key, Store};
 use crate::status::Status;
+use crate::text::language;
+use crate::text::queue::CueQueue;
 use crate::ui::action::UiCommand;
+use crate::ui::captions::CaptionStyle;
 use crate::ui::desktop::{Desktop, Handles, WindowOptions};
+use crate::ui::format::time;
 use abr::controller;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::RepresentationKey;
@@ -55,35 +64,40 @@ pub(super) fn run(play: Play) -> Exit {
 fn session(play: &Play) -> Result<Ending, Error> {
     let (url, _demo) = source(play)?;
     let names = Names::default();
+    let keys = keys(play)?;
     if play.headless || play.no_pacing || play.frame_log.is_some() {
-        return without_window(play, options(play, url, names)?);
+        return without_window(play, options(play, url, names, keys)?);
     }
-    let shown = Desktop::open()
-        .and_then(|desktop| in_window(play, desktop, options(play, url.clone(), names.clone())?));
+    let shown = Desktop::open().and_then(|desktop| {
+        in_window(play, desktop, options(play, url.clone(), names.clone(), keys.clone())?)
+    });
     match shown {
         Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter) => {
             complain(&format!("{error} Playing without window and sound."), Exit::Ok);
-            without_window(play, options(play, url, names)?)
+            without_window(play, options(play, url, names, keys)?)
         }
         shown => shown,
     }
 }
 
 /// What the driver needs, except for who is told of changes.
-fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error> {
+fn options(play: &Play, url: Url, names: Names, keys: keys::Config) -> Result<driver::Options, Error> {
     let log = match &play.events {
         None => Log::new(None),
         Some(path) => Log::new(Some(output(path)?)),
     };
     Ok(driver::Options {
-        session: settings(play),
+        session: settings(play, place(play, &url)),
         net: inspect::network(&url, &play.network),
+        keys,
         events: log,
         journal: play.journal.as_deref().map(output).transpose()?,
         script: Script::new(&play.seek_at, &play.pause_at, &play.lock_at, play.stop_after, play.no_pacing),
         notify: Box::new(|| {}),
+        resume: keeper(play, &url),
         keep_open: false,
         names,
+        cues: CueQueue::default(),
         url,
     })
 }
@@ -91,7 +105,14 @@ fn options(play: &Play, url: Url, names: Names) -> Result<driver::Options, Error
 fn without_window(play: &Play, options: driver::Options) -> Result<Ending, Error> {
     let frame_log =
         play.frame_log.as_deref().map(|path| frame_log(path, options.names.clone())).transpose()?;
-    let (pipeline, _) = pipeline(play, AudioOutput::Silent, FrameOutput::Headless { frame_log })?;
+    let cues = options.cues.clone();
+    let (pipeline, _) = pipeline(
+        play,
+        Arc::clone(&options.keys.cdm),
+        AudioOutput::Silent,
+        FrameOutput::Headless { frame_log },
+        cues,
+    )?;
     let handle = driver::start(options, pipeline)?;
     let progress = (!play.quiet && !play.json).then(|| Progress::start(handle.status.clone()));
     let ending = ending(handle);
@@ -104,31 +125,47 @@ fn in_window(play: &Play, desktop: Desktop, mut options: driver::Options) -> Res
         title: driver::title(&options.url),
         fullscreen: play.fullscreen,
         close_at_end: true,
+        greeting: (play.start_at.is_none() && options.session.start_at > MediaTime::ZERO)
+            .then(|| format!("Resumed at {}   Home starts over", time(options.session.start_at))),
+        captions: CaptionStyle { size: f32::from(play.text_size) / 100.0, edge: play.text_edge },
         ..WindowOptions::default()
     };
     let (frame_wake, status_wake) = (desktop.wake_handle(), desktop.wake_handle());
     options.keep_open = true;
+    let cues = options.cues.clone();
     options.notify = Box::new(move || status_wake.wake());
     let output = FrameOutput::Window { wake: Box::new(move || frame_wake.wake()) };
-    let (pipeline, frames) = pipeline(play, AudioOutput::Device, output)?;
+    let cdm = Arc::clone(&options.keys.cdm);
+    let (pipeline, frames) = pipeline(play, cdm, AudioOutput::Device, output, options.cues.clone())?;
     let handle = driver::start(options, pipeline)?;
     let (commands, status, over) = (handle.commands.clone(), handle.status.clone(), handle.status.clone());
     let handles = Handles {
         commands: Box::new(move |command| forward(&commands, command)),
         status: Box::new(move || status.borrow().clone()),
         frames: Arc::new(frames),
+        cues,
         finished: Box::new(move || finished(&over)),
     };
     let shown = desktop.run(window, handles);
     // Closing the window is how a person stops; a session that is already over ignores it.
     let _ = handle.commands.send(UserCommand::Quit);
-    let ending = ending(handle)?;
+    let (mut summary, failure) = ending(handle)?;
     match shown {
         Err(error) if matches!(error.code, Code::NoDisplay | Code::NoAdapter | Code::DeviceLost) => {
-            Err(error)
+            return Err(error);
         }
-        _ => Ok(ending),
+        Ok(timings) => summary.window = Some(cost(timings)),
+        // The session's own failure says more.
+        Err(_) => {}
     }
+    Ok((summary, failure))
+}
+
+fn cost(timings: Timings) -> WindowCost {
+    let round = |ms: f64| (ms * 1000.0).round() / 1000.0;
+    let [upload_ms, draw_ms, present_ms] = timings.mean_ms().map(round);
+    let longest_ms = round(timings.longest.as_secs_f64() * 1e3);
+    WindowCost { frames: timings.frames, upload_ms, draw_ms, present_ms, longest_ms }
 }
 
 /// Waits for the end of the session.
@@ -153,7 +190,7 @@ fn screenshot(path: &Path, at: MediaTime) -> Watch {
 }
 
 /// Passes on what the face asks for. A session that is over needs no commands.
-fn forward(to: &UnboundedSender<UserCommand>, command: UiCommand) {
+pub(super) fn forward(to: &UnboundedSender<UserCommand>, command: UiCommand) {
     let command = match command {
         UiCommand::Session(command) => UserCommand::Session(command),
         UiCommand::Volume(volume) => UserCommand::Volume(volume),
@@ -166,7 +203,7 @@ fn forward(to: &UnboundedSender<UserCommand>, command: UiCommand) {
 }
 
 /// How the session ended, for the face; also when the driver was told to end by a signal or the script.
-fn finished(status: &watch::Receiver<Arc<Status>>) -> Option<Result<(), Error>> {
+pub(super) fn finished(status: &watch::Receiver<Arc<Status>>) -> Option<Result<(), Error>> {
     let latest = status.borrow();
     match latest.phase {
         Phase::Ended => Some(Ok(())),
@@ -176,9 +213,15 @@ fn finished(status: &watch::Receiver<Arc<Status>>) -> Option<Result<(), Error>> 
 }
 
 /// The pictures of a pipeline, chosen by its clock.
-struct Pictures {
+pub(super) struct Pictures {
     frames: Arc<FrameQueue>,
     clock: Arc<PresentationClock>,
+}
+
+impl Pictures {
+    pub(super) fn new(handle: &PipelineHandle) -> Self {
+        Self { frames: Arc::clone(&handle.frames), clock: Arc::clone(&handle.clock) }
+    }
 }
 
 impl FrameSource for Pictures {
@@ -201,8 +244,8 @@ fn failure(status: &Status) -> Option<Error> {
 }
 
 /// The demo's server with the thread that runs it.
-struct Demo {
-    _origin: demo::Origin,
+pub(super) struct Demo {
+    _origin: crate::demo::Origin,
     _runtime: Runtime,
 }
 
@@ -211,56 +254,112 @@ fn source(play: &Play) -> Result<(Url, Option<Demo>), Error> {
     if let Some(text) = &play.url {
         return Ok((address(text)?, None));
     }
+    demo(play.demo).map(|(url, demo)| (url, Some(demo)))
+}
+
+/// Serves the demo title; its address is good for as long as the server lives.
+pub(super) fn demo(protocol: Protocol) -> Result<(Url, Demo), Error> {
     let internal =
         |e: &dyn std::fmt::Display| fatal(Code::Internal, format!("The demo cannot be served: {e}."));
     let runtime =
         Builder::new_multi_thread().worker_threads(1).thread_name("demo origin").enable_all().build();
     let runtime = runtime.map_err(|e| internal(&e))?;
-    let origin = runtime.block_on(async { demo::Origin::start() }).map_err(|e| internal(&e))?;
-    let url = match play.demo {
+    let origin = runtime.block_on(async { crate::demo::Origin::start() }).map_err(|e| internal(&e))?;
+    let url = match protocol {
         Protocol::Dash => origin.url_dash.clone(),
         Protocol::Hls => origin.url_hls.clone(),
     };
-    Ok((url, Some(Demo { _origin: origin, _runtime: runtime })))
+    Ok((url, Demo { _origin: origin, _runtime: runtime }))
 }
 
-fn settings(play: &Play) -> Config {
+fn settings(play: &Play, start_at: MediaTime) -> Config {
     Config {
         controller: play.controller.clone(),
-        start_at: play.start_at.map_or(MediaTime::ZERO, |at| MediaTime::ZERO + at),
+        start_at,
         lock_height: play.lock,
         min_height: play.min_height,
         max_height: play.max_height,
         audio_language: play.audio.clone(),
+        text: play.text != "off",
+        text_languages: text_languages(&play.text),
         seed: u64::from(std::process::id()),
         ..Config::default()
     }
 }
 
+/// Whether places are remembered: as asked, and otherwise in the window alone.
+fn remembers(play: &Play) -> bool {
+    let shown = !(play.headless || play.no_pacing || play.frame_log.is_some());
+    play.resume || (shown && !play.no_resume)
+}
+
+/// What the place in the title is remembered by; the port of the demo's server differs every time.
+fn title_key(play: &Play, url: &Url) -> Key {
+    if play.url.is_some() { Key::of_url(url) } else { Key::of_name("demo") }
+}
+
+/// Where to begin.
+fn place(play: &Play, url: &Url) -> MediaTime {
+    let remembered = || Store::of_user()?.position(&title_key(play, url));
+    match play.start_at {
+        Some(at) => MediaTime::ZERO + at,
+        None if remembers(play) => remembered().unwrap_or(MediaTime::ZERO),
+        None => MediaTime::ZERO,
+    }
+}
+
+/// What writes the place down; without a home or a thread it is not.
+fn keeper(play: &Play, url: &Url) -> Option<Keeper> {
+    let store = Store::of_user().filter(|_| remembers(play))?;
+    Keeper::start(store, title_key(play, url)).ok()
+}
+
+/// The languages of subtitles: the one asked for, then those of the system.
+fn text_languages(asked: &str) -> Vec<String> {
+    let system = language::of_system(|name| std::env::var(name).ok());
+    let asked = (!matches!(asked, "on" | "off")).then(|| asked.to_owned());
+    asked.into_iter().chain(system).collect()
+}
+
 /// Starts a pipeline and gives its two ends.
-fn pipeline(play: &Play, audio: AudioOutput, output: FrameOutput) -> Result<(Pipeline, Pictures), Error> {
+fn pipeline(
+    play: &Play,
+    cdm: Arc<dyn Cdm>,
+    audio: AudioOutput,
+    output: FrameOutput,
+    cues: CueQueue,
+) -> Result<(Pipeline, Pictures), Error> {
     let options = decode::Options {
         pacing: !play.no_pacing,
         watch: play.screenshot.as_deref().map(|path| screenshot(path, MediaTime::ZERO + play.screenshot_at)),
-        cdm: cdm(play)?,
+        cdm,
+        cues,
         ..decode::Options::new(audio, output)
     };
     let (sender, events) = unbounded_channel();
     let handle = decode::start(options, sender)?;
-    let pictures = Pictures { frames: Arc::clone(&handle.frames), clock: Arc::clone(&handle.clock) };
+    let pictures = Pictures::new(&handle);
     Ok((Pipeline { send: Box::new(move |command| handle.send(command)), events }, pictures))
 }
 
-/// The built-in content decryption module with the keys that the user gave.
-fn cdm(play: &Play) -> Result<Box<dyn Cdm>, Error> {
-    let mut cdm = ClearKey::new();
+/// The built-in content decryption module with the keys that the user gave, and whom to ask for others.
+fn keys(play: &Play) -> Result<keys::Config, Error> {
+    let cdm = ClearKey::new();
     for text in &play.clearkey {
         // The text holds a key and is never repeated.
         let (kid, key) =
             parse_pair(text).map_err(|error| fatal(Code::Licence, format!("--clearkey: {error}.")))?;
         cdm.give(kid, key);
     }
-    Ok(Box::new(cdm))
+    let licence_url = play.licence_url.as_deref().map(|text| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.ok_or_else(|| fatal(Code::LicenceServer, "--licence-url: give an http(s) URL."))
+    });
+    Ok(keys::Config {
+        cdm: Arc::new(cdm),
+        licence_url: licence_url.transpose()?,
+        given: !play.clearkey.is_empty(),
+    })
 }
 
 /// A frame log that calls representations as the manifest does.

@@ -8,8 +8,10 @@ use super::message::Message;
 use super::video_track::VideoTrack;
 use super::watchdog::Watchdog;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::ContentType;
+use abr::protocol::BACK_BUFFER;
 use abr::time::MediaTime;
 use drm_stub::cdm::Cdm;
 use gstreamer as gst;
@@ -22,6 +24,9 @@ use tokio::sync::mpsc::UnboundedSender;
 const REPORT: Duration = Duration::from_millis(100);
 /// How often tracks are looked after while a queue is dry or a sound device is to start.
 const SOON: Duration = Duration::from_millis(20);
+/// A running clock is looked at every [`REPORT`]; who looks again only after this was stopped meanwhile
+/// (SIGSTOP, a frozen container), and its clock was not.
+const STOPPED: Duration = Duration::from_secs(3);
 /// Most messages taken before the decoders are looked after again.
 const BATCH: usize = 32;
 
@@ -49,6 +54,7 @@ pub(super) struct Engine {
     audio: AudioTrack,
     pacing: bool,
     intake: Intake,
+    cues: CueQueue,
     active: Active,
     /// Whether a seek or the first append has said where playback starts.
     placed: bool,
@@ -60,6 +66,8 @@ pub(super) struct Engine {
     /// What the clock and the sound were told.
     applied: (bool, f64),
     reported: Instant,
+    /// When the clock was last looked at, and what it said.
+    looked: (Instant, MediaTime),
     watchdog: Watchdog,
 }
 
@@ -72,7 +80,8 @@ pub(super) struct Parts {
     pub(super) video: VideoTrack,
     pub(super) audio: AudioTrack,
     pub(super) pacing: bool,
-    pub(super) cdm: Box<dyn Cdm>,
+    pub(super) cdm: Arc<dyn Cdm>,
+    pub(super) cues: CueQueue,
 }
 
 impl Engine {
@@ -86,7 +95,8 @@ impl Engine {
             video: parts.video,
             audio: parts.audio,
             pacing: parts.pacing,
-            intake: Intake::new(parts.cdm),
+            intake: Intake::new(parts.cdm, parts.cues.clone()),
+            cues: parts.cues,
             active: Active::default(),
             placed: false,
             ready_is_due: true,
@@ -94,6 +104,7 @@ impl Engine {
             ordered: (false, 1.0),
             applied: (false, 1.0),
             reported: Instant::now(),
+            looked: (Instant::now(), MediaTime::ZERO),
             watchdog: Watchdog::new(Instant::now()),
         }
     }
@@ -129,13 +140,23 @@ impl Engine {
                 Err(_) => return Flow::Stop,
             },
         };
+        self.notice_stop();
         for message in message.into_iter().chain(self.mailbox.try_iter().take(BATCH).collect::<Vec<_>>()) {
             if self.handle(message) == Flow::Stop {
                 return Flow::Stop;
             }
         }
         self.look();
+        self.looked = (Instant::now(), self.clock.position());
         Flow::On
+    }
+
+    /// Goes back to where playback was when the process was stopped for a while.
+    fn notice_stop(&mut self) {
+        let (at, place) = self.looked;
+        if self.pacing && self.clock.is_running() && !self.drained_told && at.elapsed() > STOPPED {
+            self.seek(place, true);
+        }
     }
 
     /// How long nothing needs to be done unless a message comes; `None`: for ever.
@@ -222,7 +243,8 @@ impl Engine {
                 match track {
                     ContentType::Video => self.video.flush(from),
                     ContentType::Audio => self.audio.flush(from),
-                    ContentType::Text | ContentType::Image => {}
+                    ContentType::Text => self.cues.flush(from),
+                    ContentType::Image => {}
                 }
             }
             PipelineCommand::EndOfTrack(track) => match track {
@@ -244,7 +266,7 @@ impl Engine {
     }
 
     fn append(&mut self, append: Box<Append>) {
-        if !self.placed {
+        if !self.placed && append.track != ContentType::Text {
             self.placed = true;
             self.clock.seek(append.segment.start);
         }
@@ -264,6 +286,7 @@ impl Engine {
         let position = self.clock.position();
         self.video.evict(position);
         self.audio.evict(position);
+        self.cues.evict(position - BACK_BUFFER);
         let mut tracks =
             Tracks { video: &mut self.video, audio: &mut self.audio, audio_active: self.active.audio };
         let answers = self.intake.retry(&mut tracks);
@@ -278,7 +301,9 @@ impl Engine {
         if !buffered {
             self.intake.forget(ContentType::Video);
             self.intake.forget(ContentType::Audio);
+            self.intake.forget(ContentType::Text);
             self.intake.forget_timing();
+            self.cues.flush(MediaTime::MIN);
         }
         self.video.seek(to, buffered, self.watchdog.doubts(Instant::now()));
         self.audio.seek(to, buffered, &self.clock);

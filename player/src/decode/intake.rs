@@ -5,18 +5,23 @@
 use super::audio::{self, AudioTrack};
 use super::registry::{self, Missing};
 use super::video_track::VideoTrack;
-use crate::media::decrypt;
+use crate::media::decrypt::{self, Decryptor};
 use crate::media::demux::{Demuxed, Demuxer};
 use crate::media::queue;
 use crate::media::sample::Sample;
 use crate::media::timing::{Mapped, Mapping, TimeMapper};
 use crate::pipeline::{Append, PipelineEvent};
+use crate::text::cue::Cue;
+use crate::text::queue::CueQueue;
+use crate::text::reader;
+use crate::text::webvtt::Document;
 use abr::error::Code;
 use abr::presentation::ContentType;
 use abr::protocol::AppendFailure;
 use abr::time::MediaTime;
 use bytes::Bytes;
 use drm_stub::cdm::Cdm;
+use drm_stub::error::CdmError;
 use std::sync::Arc;
 
 /// Appends that may wait at a time; a driver that orders more does not wait for answers.
@@ -36,7 +41,8 @@ pub(super) struct Intake {
     mapper: TimeMapper,
     waiting: Vec<Waiting>,
     sound_alone: bool,
-    cdm: Box<dyn Cdm>,
+    decryptor: Decryptor,
+    cues: CueQueue,
 }
 
 struct Waiting {
@@ -50,6 +56,8 @@ struct Waiting {
 enum What {
     /// For the mapping of its time stamps.
     Timing(Demuxed),
+    /// For the mapping that its time map refers to.
+    Words(Document),
     /// For room in a queue.
     Room(Mapped),
 }
@@ -61,14 +69,15 @@ enum Outcome {
 }
 
 impl Intake {
-    /// Decrypts with the keys of `cdm`.
-    pub(super) fn new(cdm: Box<dyn Cdm>) -> Self {
+    /// Decrypts with the keys of `cdm`; subtitles go to `cues`.
+    pub(super) fn new(cdm: Arc<dyn Cdm>, cues: CueQueue) -> Self {
         Self {
             demuxer: Demuxer::new(),
             mapper: TimeMapper::new(),
             waiting: Vec::new(),
             sound_alone: false,
-            cdm,
+            decryptor: Decryptor::new(cdm),
+            cues,
         }
     }
 
@@ -85,7 +94,10 @@ impl Intake {
 
     /// Takes a segment; the answers to it and to others that waited for it.
     pub(super) fn take(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
-        let demuxed = self.demuxer.demux(&append);
+        if append.track == ContentType::Text && reader::is_text(&append) {
+            return self.take_words(append, tracks);
+        }
+        let demuxed = self.read(&mut append);
         if let Ok(demuxed) = &demuxed
             && append.track == ContentType::Video
         {
@@ -98,14 +110,11 @@ impl Intake {
                 let detail = "too many segments wait for their place on the timeline".to_owned();
                 Outcome::Failed(AppendFailure { malformed: false, code: None, detail })
             }
-            Ok(mut demuxed) => match self.decrypt(&mut demuxed) {
-                Ok(()) => self.go_on(
-                    Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
-                    tracks,
-                ),
-                Err(failure) => Outcome::Failed(failure),
-            },
-            Err(error) => Outcome::Failed(error.into()),
+            Ok(demuxed) => self.go_on(
+                Waiting { append: append.clone(), what: What::Timing(demuxed), queued: Vec::new() },
+                tracks,
+            ),
+            Err(failure) => Outcome::Failed(failure),
         };
         let mut answers = Vec::new();
         self.answer(&append, outcome, &mut answers);
@@ -115,15 +124,27 @@ impl Intake {
         answers
     }
 
-    /// Makes encrypted samples clear.
-    fn decrypt(&self, demuxed: &mut Demuxed) -> Result<(), AppendFailure> {
-        let clear = decrypt::decrypt(&mut demuxed.video, &*self.cdm)
-            .and_then(|()| decrypt::decrypt(&mut demuxed.audio, &*self.cdm));
-        clear.map_err(|error| AppendFailure {
-            malformed: false,
-            code: Code::try_from(error.number()).ok(),
-            detail: error.to_string(),
-        })
+    /// Clear samples out of the bytes of an append.
+    fn read(&mut self, append: &mut Append) -> Result<Demuxed, AppendFailure> {
+        decrypt::unseal(append).map_err(locked)?;
+        let mut demuxed = self.demuxer.demux(append)?;
+        self.decryptor.decrypt(&mut demuxed, append.cipher.as_ref()).map_err(locked)?;
+        Ok(demuxed)
+    }
+
+    /// Takes a segment that is a file of subtitles.
+    fn take_words(&mut self, mut append: Box<Append>, tracks: &mut Tracks<'_>) -> Vec<PipelineEvent> {
+        let document = decrypt::unseal(&mut append).map_err(locked).and_then(|()| reader::read(&append));
+        let outcome = match document {
+            Ok(document) => {
+                let what = What::Words(document);
+                self.go_on(Waiting { append: append.clone(), what, queued: Vec::new() }, tracks)
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        let mut answers = Vec::new();
+        self.answer(&append, outcome, &mut answers);
+        answers
     }
 
     /// Tries again what waits; the answers.
@@ -168,15 +189,37 @@ impl Intake {
                     if !tracks.audio_active {
                         mapped.audio.clear();
                     }
+                    if append.track == ContentType::Text {
+                        return match reader::from_samples(&mapped.text) {
+                            Ok((cues, _)) => self.show(&append, cues),
+                            Err(failure) => Outcome::Failed(failure),
+                        };
+                    }
                     match check(&mapped) {
                         Ok(()) => queue_up(append, mapped, queued, tracks),
                         Err(failure) => Outcome::Failed(failure),
                     }
                 }
             },
+            What::Words(document) => match reader::place(&append, &document, &self.mapper) {
+                Some(cues) => self.show(&append, cues),
+                None => Outcome::Waits(Waiting { append, what: What::Words(document), queued }),
+            },
             What::Room(mapped) => queue_up(append, mapped, queued, tracks),
         }
     }
+
+    /// Queues cues. Where a segment of subtitles begins and ends is for the manifest to say.
+    fn show(&self, append: &Append, cues: Vec<Cue>) -> Outcome {
+        self.cues.insert(cues);
+        Outcome::Queued(append.segment.start, append.segment.end)
+    }
+}
+
+/// What cannot be decrypted.
+fn locked(error: CdmError) -> AppendFailure {
+    let code = Code::try_from(error.number()).ok();
+    AppendFailure { malformed: false, code, detail: error.to_string() }
 }
 
 fn queue_up(

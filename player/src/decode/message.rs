@@ -4,6 +4,7 @@ use super::audio_out::AudioOut;
 use super::frames::Notice;
 use crate::pipeline::PipelineCommand;
 use abr::error::Error;
+use drm_stub::key::KeyId;
 
 /// Names one decoder instance; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ pub(super) enum DecoderNotice {
     Hungry,
     /// Everything fed has come out.
     Drained,
+    /// What comes out is noise: this key does not fit.
+    Noise(KeyId),
     /// It stopped.
     Failed(String),
 }

@@ -15,6 +15,7 @@ mod frames;
 mod headless;
 mod intake;
 mod message;
+mod noise;
 mod picture;
 mod registry;
 mod teardown;
@@ -27,6 +28,7 @@ pub use frame_log::{FrameLog, digest};
 pub use frames::{Due, FrameQueue, Watch};
 
 use crate::pipeline::{PipelineCommand, PipelineEvent};
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use audio::AudioTrack;
 use drm_stub::cdm::Cdm;
@@ -55,7 +57,9 @@ pub struct Options {
     /// Sees every frame that is to be shown.
     pub watch: Option<Watch>,
     /// Decrypts what is encrypted.
-    pub cdm: Box<dyn Cdm>,
+    pub cdm: Arc<dyn Cdm>,
+    /// Where subtitles go.
+    pub cues: CueQueue,
 }
 
 impl Options {
@@ -68,7 +72,8 @@ impl Options {
             video_bytes: 160 << 20,
             audio_bytes: 32 << 20,
             watch: None,
-            cdm: Box::new(ClearKey::new()),
+            cdm: Arc::new(ClearKey::new()),
+            cues: CueQueue::default(),
         }
     }
 }
@@ -154,7 +159,7 @@ pub fn warm_up() {
 /// [`Code::Internal`] when the system gives no threads.
 pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result<PipelineHandle, Error> {
     warm_up();
-    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm } = options;
+    let Options { pacing, audio, output, video_bytes, audio_bytes, watch, cdm, cues } = options;
     let (mailbox, messages) = mpsc::channel();
     let (log, wake) = match output {
         FrameOutput::Headless { frame_log } => {
@@ -179,6 +184,7 @@ pub fn start(options: Options, events: UnboundedSender<PipelineEvent>) -> Result
         audio: AudioTrack::new(audio_bytes, pacing, audio, mailbox.clone()),
         pacing,
         cdm,
+        cues,
     });
     spawn("sluice-engine", move || engine.run())?;
     if let Some(log) = log {

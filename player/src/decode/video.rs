@@ -7,6 +7,7 @@
 use super::caps;
 use super::frames::{FrameQueue, Lane};
 use super::message::{DecoderId, DecoderNotice, Message};
+use super::noise::{self, Judge, Verdict};
 use super::picture::Reader;
 use super::registry::{self, Chain, Missing};
 use super::teardown::Teardown;
@@ -14,6 +15,7 @@ use crate::frame::Frame;
 use crate::media::sample::{Sample, SampleFormat};
 use abr::presentation::RepresentationKey;
 use abr::time::MediaTime;
+use drm_stub::key::KeyId;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -73,6 +75,8 @@ struct Fed {
     end: MediaTime,
     representation: RepresentationKey,
     hidden: bool,
+    /// The key that it was decrypted with.
+    key: Option<KeyId>,
 }
 
 /// What the feeding and the streaming thread share.
@@ -87,6 +91,7 @@ struct Shared {
 struct Inside {
     lane: Lane,
     fed: BTreeMap<MediaTime, Fed>,
+    judge: Judge,
 }
 
 impl Shared {
@@ -145,7 +150,7 @@ impl VideoDecoder {
             frames: Arc::clone(frames),
             mailbox,
             purpose,
-            inside: Mutex::new(Inside { lane: frames.open(), fed: BTreeMap::new() }),
+            inside: Mutex::new(Inside { lane: frames.open(), fed: BTreeMap::new(), judge: Judge::new() }),
         });
         let built = build(chain, format, &caps, &shared);
         let (pipeline, src) = built.inspect_err(|_| frames.close(shared.inside().lane))?;
@@ -214,7 +219,11 @@ impl VideoDecoder {
             end: sample.end(),
             representation: sample.representation,
             hidden: sample.is_trimmed_away(),
+            key: sample.format.protection.as_ref().map(|protection| KeyId(protection.default_kid)),
         };
+        if fed.key.is_some() {
+            noise::listen();
+        }
         self.shared.inside().fed.insert(sample.pts, fed);
         if Arc::ptr_eq(&self.format, &sample.format) || self.format == sample.format {
             self.src.push_buffer(buffer).map_err(|_| stopped())?;
@@ -247,6 +256,7 @@ impl VideoDecoder {
         }
         let mut inside = self.shared.inside();
         inside.fed.clear();
+        inside.judge.forget();
         inside.lane = self.shared.frames.open();
         Ok(())
     }
@@ -315,10 +325,16 @@ fn build(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| take(sink, &output, &mut reader))
                 .eos(move |_| {
-                    let (lane, rest) = {
+                    let (lane, rest, held) = {
                         let mut inside = drained.inside();
-                        (inside.lane, std::mem::take(&mut inside.fed))
+                        (inside.lane, std::mem::take(&mut inside.fed), inside.judge.rest())
                     };
+                    if let Verdict::Show(frames) = held {
+                        for (lane, frame) in frames {
+                            // A lane that is gone wants no frames.
+                            let _ = drained.frames.push(lane, frame);
+                        }
+                    }
                     drained.count_lost(&rest);
                     drained.frames.close(lane);
                     drained.tell(DecoderNotice::Drained);
@@ -395,6 +411,16 @@ fn take(
     let Some((_, reader)) = reader else { return Err(gst::FlowError::Error) };
     let picture = Arc::new(reader.read(buffer).map_err(fail)?);
     let frame = Frame { pts, end: fed.end, representation: fed.representation, picture };
-    shared.frames.push(lane, frame).map_err(|_| gst::FlowError::Flushing)?;
+    let push = |lane, frame| shared.frames.push(lane, frame).map_err(|_| gst::FlowError::Flushing);
+    let Some(kid) = fed.key else {
+        push(lane, frame)?;
+        return Ok(gst::FlowSuccess::Ok);
+    };
+    let verdict = shared.inside().judge.take(lane, frame);
+    match verdict {
+        Verdict::Show(frames) => frames.into_iter().try_for_each(|(lane, frame)| push(lane, frame))?,
+        Verdict::Wait => {}
+        Verdict::Noise => shared.tell(DecoderNotice::Noise(kid)),
+    }
     Ok(gst::FlowSuccess::Ok)
 }

@@ -13,6 +13,7 @@ use crate::media::queue::{Appended, SampleQueue};
 use crate::media::sample::Sample;
 use abr::error::{Code, Error, Severity};
 use abr::time::MediaTime;
+use drm_stub::error::CdmError;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -262,6 +263,9 @@ impl VideoTrack {
             DecoderNotice::Drained => {
                 self.leave(id);
                 Ok(())
+            }
+            DecoderNotice::Noise(kid) => {
+                Err(Error::new(Severity::Fatal, Code::Licence, CdmError::WrongKey(kid).to_string()))
             }
             DecoderNotice::Failed(reason) => {
                 let current = self.decoder.as_ref().is_some_and(|decoder| decoder.id() == id);

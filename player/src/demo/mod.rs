@@ -273,6 +273,7 @@ mod tests {
             timeouts: Timeouts { first_byte: long, idle: long, total: long },
             limit_bytes: u64::MAX,
             kind: BodyKind::Segment(Container::Unknown),
+            post: None,
         };
         let (sender, mut events) = mpsc::unbounded_channel();
         let _task = client.start(request, sender);

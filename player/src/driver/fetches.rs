@@ -1,16 +1,18 @@
 //! The fetch table: from orders to requests, from answers to facts, and the bytes between.
 
 use super::growth::{self, Growth};
+use super::locks::Locks;
 use super::report::Reporter;
 use super::title;
 use crate::events::{Line, Log};
+use crate::keys::{self, Admission};
 use crate::manifest::{self, Addresses, ManifestError};
 use crate::net::{self, BodyKind, NetEvent};
-use crate::pipeline::Timing;
+use crate::pipeline::{Cipher, Timing};
 use crate::status::RequestRecord;
 use abr::error::Code;
 use abr::presentation::{Container, ContentType, Presentation, RepresentationKey};
-use abr::protocol::{Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
+use abr::protocol::{AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
 use abr::segments::Segment;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -23,6 +25,17 @@ pub(super) struct SegmentBytes {
     pub(super) init: Option<Bytes>,
     pub(super) container: Container,
     pub(super) timing: Timing,
+    pub(super) cipher: Option<Cipher>,
+}
+
+/// A fetched segment on its way to the pipeline.
+pub(super) enum Delivery {
+    /// Here it is.
+    Ready(Box<SegmentBytes>),
+    /// A key is on its way.
+    Waits,
+    /// It cannot be decrypted.
+    Refused(AppendFailure),
 }
 
 struct Flight {
@@ -46,11 +59,18 @@ pub(super) struct Fetches {
     bodies: BTreeMap<FetchId, Bytes>,
     inits: BTreeMap<(RepresentationKey, u32), Bytes>,
     appending: BTreeMap<FetchId, RepresentationKey>,
+    pub(super) locks: Locks,
 }
 
 impl Fetches {
-    pub(super) fn new(url: Url, config: net::Config, events: UnboundedSender<NetEvent>) -> Self {
+    pub(super) fn new(
+        url: Url,
+        config: net::Config,
+        keys: keys::Config,
+        events: UnboundedSender<NetEvent>,
+    ) -> Self {
         Self {
+            locks: Locks::new(keys),
             url,
             config,
             client: None,
@@ -65,13 +85,28 @@ impl Fetches {
         }
     }
 
+    /// Makes all requests through `client`.
+    pub(super) fn use_client(&mut self, client: net::Client) {
+        self.client = Some(client);
+    }
+
     /// Makes a request.
     ///
     /// # Errors
     /// A failure to answer with when nothing can be requested.
     pub(super) fn start(&mut self, fetch: &Fetch) -> Result<(), Failure> {
         let failure = |kind, detail: String| Failure { kind, retry_after: None, detail };
+        let opaque = self.locks.expect(fetch, self.addresses.as_ref());
+        let (mut limit_bytes, mut post) = (fetch.limit_bytes, None);
         let (url, range) = match &fetch.resource {
+            Resource::Licence(id) => {
+                let ask = self.locks.request(*id);
+                let ask =
+                    ask.ok_or_else(|| failure(FailureKind::Malformed, "This licence is not wanted.".into()))?;
+                limit_bytes = limit_bytes.min(ask.limit_bytes);
+                post = ask.post.map(|(body, content_type)| net::Post { body, content_type });
+                (ask.url, None)
+            }
             Resource::Presentation if self.addresses.is_none() => (self.url.clone(), None),
             resource => {
                 let address = self.addresses.as_ref().and_then(|a| a.resolve(resource, fetch.location));
@@ -82,6 +117,9 @@ impl Fetches {
             }
         };
         let kind = match fetch.resource {
+            // In ciphertext nothing can be recognised.
+            _ if opaque => BodyKind::Other,
+            Resource::Licence(_) => BodyKind::Other,
             Resource::Presentation => BodyKind::Manifest,
             Resource::Index(_) => BodyKind::Index,
             Resource::Init { .. } => BodyKind::Init,
@@ -100,14 +138,8 @@ impl Fetches {
             }
         };
         let what = title(&url);
-        let request = net::Request {
-            id: fetch.id,
-            url,
-            range,
-            timeouts: fetch.timeouts,
-            limit_bytes: fetch.limit_bytes,
-            kind,
-        };
+        let timeouts = fetch.timeouts;
+        let request = net::Request { id: fetch.id, url, range, timeouts, limit_bytes, kind, post };
         let task = client.start(request, self.events.clone());
         self.flights.insert(fetch.id, Flight { resource: fetch.resource, what, task: Some(task) });
         Ok(())
@@ -133,32 +165,52 @@ impl Fetches {
         self.appending.clear();
         self.addresses = None;
         self.growth = Growth::default();
+        self.locks.reset();
     }
 
     pub(super) fn discard(&mut self, id: FetchId) {
+        self.locks.forget(id);
         self.bodies.remove(&id);
     }
 
-    /// The bytes of a fetched segment, for its append.
+    /// The bytes of a fetched segment, for its append, as soon as they can be decrypted; `None` when they
+    /// were discarded.
     pub(super) fn take(
         &mut self,
         id: FetchId,
         key: RepresentationKey,
         segment: &Segment,
-    ) -> Option<SegmentBytes> {
+    ) -> Option<Delivery> {
+        let data = self.bodies.get(&id)?;
+        let init = segment.init.and_then(|init| self.inits.get_mut(&(key, init)));
+        let cipher = match self.locks.admit(id, key, segment, init, data) {
+            Admission::Ready(cipher) => cipher,
+            Admission::Wait => return Some(Delivery::Waits),
+            Admission::Refused(failure) => {
+                self.discard(id);
+                return Some(Delivery::Refused(failure));
+            }
+        };
         let data = self.bodies.remove(&id)?;
         let init = segment.init.and_then(|init| self.inits.get(&(key, init)).cloned());
         let timing = self.addresses.as_ref()?.timing(key, segment);
         let container =
             self.representations.get(&key).map_or(Container::Unknown, |(container, _)| *container);
         self.appending.insert(id, key);
-        Some(SegmentBytes { data, init, container, timing })
+        Some(Delivery::Ready(Box::new(SegmentBytes { data, init, container, timing, cipher })))
     }
 
     /// The track and representation of an append that was answered.
     pub(super) fn appended(&mut self, id: FetchId) -> Option<(ContentType, RepresentationKey)> {
+        self.locks.used(id);
         let key = self.appending.remove(&id)?;
         Some((self.representations.get(&key)?.1, key))
+    }
+
+    /// An append failed; what the session is to be told.
+    pub(super) fn append_failed(&mut self, id: FetchId, failure: AppendFailure) -> AppendFailure {
+        self.appending.remove(&id);
+        self.locks.failed(id, failure)
     }
 
     /// Turns an answer into the facts to tell, in order.
@@ -173,10 +225,12 @@ impl Fetches {
                 match self.done(id, flight.resource, transfer, body, &url) {
                     Ok(mut facts) => {
                         record(reporter, log, flight.what, transfer, None);
+                        facts.extend(self.locks.facts());
                         facts.push(Input::Fetched { id, transfer });
                         facts
                     }
                     Err(failure) => {
+                        self.locks.forget(id);
                         record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                         vec![Input::FetchFailed { id, transfer, failure }]
                     }
@@ -184,11 +238,13 @@ impl Fetches {
             }
             NetEvent::Failed { id, transfer, failure } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                self.locks.forget(id);
                 record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                 vec![Input::FetchFailed { id, transfer, failure }]
             }
             NetEvent::Cancelled { id, transfer } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
+                self.locks.forget(id);
                 record(reporter, log, flight.what, transfer, Some("cancelled".into()));
                 vec![Input::FetchCancelled { id, transfer }]
             }
@@ -210,6 +266,7 @@ impl Fetches {
                 let facts = self.growth.manifest(known, url, &body).map_err(|e| unreadable(&e))?;
                 let Some((read, mut facts)) = facts else { return Ok(Vec::new()) };
                 self.representations = containers(&read.presentation);
+                self.locks.manifest(&read.presentation, &read.addresses);
                 self.addresses = Some(read.addresses);
                 facts.push(Input::Presentation(Box::new(read.presentation)));
                 Ok(facts)
@@ -234,15 +291,20 @@ impl Fetches {
                     return Ok(Vec::new());
                 }
                 let index = addresses.read_index(representation, url, &body).map_err(|e| unreadable(&e))?;
+                self.locks.index(representation, addresses);
                 let mut facts = self.growth.index(addresses, representation);
                 facts.push(Input::Index { representation, index });
                 Ok(facts)
             }
+            Resource::Licence(licence) => self.locks.answer(licence, body).map(|()| Vec::new()),
             Resource::Init { representation, init } => {
+                self.locks.init(representation, init, &body);
                 self.inits.insert((representation, init), body);
                 Ok(Vec::new())
             }
-            Resource::Segment { .. } => {
+            Resource::Segment { representation, segment } => {
+                let init = segment.init.map(|init| (init, self.inits.get(&(representation, init))));
+                self.locks.segment(id, representation, init, &body)?;
                 self.bodies.insert(id, body);
                 Ok(Vec::new())
             }

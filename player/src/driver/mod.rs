@@ -7,25 +7,30 @@
 mod fetches;
 mod growth;
 mod journal;
+mod locks;
 mod report;
 mod script;
+mod words;
 
 #[cfg(feature = "desktop")]
 pub(crate) use fetches::inclusive;
 pub use script::Script;
 
 use crate::events::{Log, Summary};
+use crate::keys;
 use crate::manifest;
 use crate::net;
 use crate::pipeline::{Append, PipelineCommand, PipelineEvent};
 use crate::process::ProcessClock;
+use crate::resume::Keeper;
 use crate::status::Status;
+use crate::text::queue::CueQueue;
 use abr::error::{Code, Error, Severity};
 use abr::presentation::{ContentType, Presentation};
 use abr::protocol::{Command, Input, Output};
 use abr::session::{Config, Session};
 use abr::time::{MediaTime, Timestamp};
-use fetches::Fetches;
+use fetches::{Delivery, Fetches};
 use journal::JournalWriter;
 use report::Reporter;
 use std::io::Write;
@@ -40,6 +45,19 @@ use url::Url;
 /// How long the pipeline may take to end its threads before it is left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The driver wakes up once a second at least; who waits longer than this was stopped meanwhile (SIGSTOP, a
+/// frozen container).
+const STOPPED: Duration = Duration::from_secs(3);
+
+/// What the driver waits for.
+enum News {
+    User(Option<UserCommand>),
+    Pipeline(Option<PipelineEvent>),
+    Net(net::NetEvent),
+    Interrupted,
+    Deadline,
+}
+
 /// Everything that a session needs from outside.
 pub struct Options {
     /// The manifest.
@@ -48,6 +66,8 @@ pub struct Options {
     pub session: Config,
     /// Of the network.
     pub net: net::Config,
+    /// Where keys come from; decrypts in the pipeline as well.
+    pub keys: keys::Config,
     /// Where events go.
     pub events: Log,
     /// Where the journal goes.
@@ -58,6 +78,10 @@ pub struct Options {
     pub notify: Box<dyn Fn() + Send>,
     /// Gives names of representations to the frame log.
     pub names: Names,
+    /// The subtitles that the pipeline queues, to log what appears.
+    pub cues: CueQueue,
+    /// Keeps the place in the title.
+    pub resume: Option<Keeper>,
     /// Stay after the end or a failure until told to quit, so that a person can go back or retry.
     pub keep_open: bool,
 }
@@ -131,7 +155,8 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
         |e: std::io::Error| Error::new(Severity::Fatal, Code::Internal, format!("No driver: {e}."));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
     let (commands, user) = unbounded_channel();
-    let reporter = Reporter::new(&options.url, &options.session.controller, options.names.clone());
+    let reporter =
+        Reporter::new(&options.url, &options.session.controller, options.names.clone(), options.cues.clone());
     let (publish, status) = watch::channel(reporter.status());
     let thread = std::thread::Builder::new()
         .name("driver".into())
@@ -142,6 +167,19 @@ pub fn start(options: Options, pipeline: Pipeline) -> Result<Handle, Error> {
         })
         .map_err(internal)?;
     Ok(Handle { commands, status, thread })
+}
+
+/// Drives a session on the present runtime, by its clock, with the requests made through `client`; returns
+/// the figures at the end. For tests: with a paused clock a session takes no time and is always the same.
+pub async fn drive(options: Options, pipeline: Pipeline, client: net::Client) -> Summary {
+    // Nobody gives commands, and nobody looks.
+    let (_commands, user) = unbounded_channel();
+    let reporter =
+        Reporter::new(&options.url, &options.session.controller, options.names.clone(), options.cues.clone());
+    let (publish, _status) = watch::channel(reporter.status());
+    let mut driver = Driver::new(options, pipeline, user, reporter, publish);
+    driver.fetches.use_client(client);
+    driver.run().await
 }
 
 /// The signals that ask a program to end.
@@ -168,6 +206,12 @@ impl Interrupts {
     }
 }
 
+/// Waits until the system asks the program to end.
+#[cfg(feature = "tv")]
+pub(crate) async fn interrupted() {
+    Interrupts::listen().next().await;
+}
+
 struct Driver {
     session: Session,
     origin: Instant,
@@ -182,8 +226,11 @@ struct Driver {
     publish: watch::Sender<Arc<Status>>,
     notify: Box<dyn Fn() + Send>,
     keep_open: bool,
+    resume: Option<Keeper>,
     outcome: &'static str,
     over: bool,
+    /// Appends that wait for keys, in order.
+    locked: Vec<Output>,
 }
 
 impl Driver {
@@ -199,7 +246,7 @@ impl Driver {
         Self {
             session: Session::new(options.session),
             origin: Instant::now(),
-            fetches: Fetches::new(options.url, options.net, net_tx),
+            fetches: Fetches::new(options.url, options.net, options.keys, net_tx),
             net_events,
             pipeline,
             user,
@@ -210,8 +257,10 @@ impl Driver {
             publish,
             notify: options.notify,
             keep_open: options.keep_open,
+            resume: options.resume,
             outcome: "stopped",
             over: false,
+            locked: Vec::new(),
         }
     }
 
@@ -227,13 +276,25 @@ impl Driver {
             if self.over {
                 break;
             }
-            tokio::select! {
+            let waits = Instant::now();
+            let news = tokio::select! {
                 biased;
-                command = self.user.recv() => self.user_command(command.unwrap_or(UserCommand::Quit)),
-                event = self.pipeline.events.recv() => self.pipeline_event(event),
-                Some(event) = self.net_events.recv() => self.net_event(event),
-                () = interrupts.next() => self.finish("interrupted"),
-                () = tokio::time::sleep_until(deadline) => self.tell(Input::Tick),
+                command = self.user.recv() => News::User(command),
+                event = self.pipeline.events.recv() => News::Pipeline(event),
+                Some(event) = self.net_events.recv() => News::Net(event),
+                () = interrupts.next() => News::Interrupted,
+                () = tokio::time::sleep_until(deadline) => News::Deadline,
+            };
+            if waits.elapsed() > STOPPED {
+                // For the session the time in which the process stood still did not pass.
+                self.origin += waits.elapsed();
+            }
+            match news {
+                News::User(command) => self.user_command(command.unwrap_or(UserCommand::Quit)),
+                News::Pipeline(event) => self.pipeline_event(event),
+                News::Net(event) => self.net_event(event),
+                News::Interrupted => self.finish("interrupted"),
+                News::Deadline => self.tell(Input::Tick),
             }
         }
         self.stop().await
@@ -244,6 +305,8 @@ impl Driver {
         while let Some(command) = self.script.due(self.reporter.script_time()) {
             self.user_command(command);
         }
+        self.fetches.locks.tick(self.origin.elapsed());
+        self.key_news();
         let wake = loop {
             let order = self.session.poll();
             self.journal.output(self.now(), &order);
@@ -251,8 +314,10 @@ impl Driver {
                 Output::Wait(wake) => break wake,
                 order => self.carry_out(order),
             }
+            self.key_news();
         };
         self.reporter.tick(&self.session, self.now(), &mut self.log);
+        self.keep_place();
         if self.reporter.publish(&self.publish) {
             (self.notify)();
         }
@@ -260,6 +325,15 @@ impl Driver {
             .map_or(self.origin + Duration::from_secs(3600), |at| self.origin + at.since(Timestamp::ZERO));
         let script = self.script.next().and_then(|at| self.reporter.script_instant(at));
         session.min(self.reporter.next_tick()).min(script.unwrap_or(session))
+    }
+
+    /// Notes where playback is, unless the title is live.
+    fn keep_place(&mut self) {
+        let Some(keeper) = &mut self.resume else { return };
+        if self.session.presentation().is_some_and(|presentation| !presentation.dynamic) {
+            let (position, duration, phase) = self.reporter.place();
+            keeper.observe(position, duration, phase, std::time::Instant::now());
+        }
     }
 
     fn carry_out(&mut self, order: Output) {
@@ -271,7 +345,14 @@ impl Driver {
             }
             Output::Cancel(id) => self.fetches.cancel(id),
             Output::Append { id, track, representation, segment } => {
-                let Some(bytes) = self.fetches.take(id, representation, &segment) else { return };
+                let bytes = match self.fetches.take(id, representation, &segment) {
+                    Some(Delivery::Ready(bytes)) => bytes,
+                    Some(Delivery::Waits) => return self.locked.push(order),
+                    Some(Delivery::Refused(failure)) => {
+                        return self.tell(Input::AppendFailed { id, failure });
+                    }
+                    None => return,
+                };
                 let presentation = self.session.presentation();
                 let codecs =
                     presentation.and_then(|p| p.representation(representation)).map(|r| r.codecs.clone());
@@ -287,17 +368,21 @@ impl Driver {
                     timing: bytes.timing,
                     init: bytes.init,
                     data: bytes.data,
+                    cipher: bytes.cipher,
                 };
                 self.command(PipelineCommand::Append(Box::new(append)));
             }
             Output::Discard(id) => self.fetches.discard(id),
+            Output::LicenceFailed { id, failure } => self.fetches.locks.given_up(id, &failure),
             Output::Flush { track, from } => {
+                self.forget_locked(Some(track));
                 self.reporter.flushed(track, from);
                 self.command(PipelineCommand::Flush { track, from });
             }
             Output::EndOfTrack(track) => self.command(PipelineCommand::EndOfTrack(track)),
             Output::Seek { to, buffered } => {
                 if !buffered {
+                    self.forget_locked(None);
                     self.reporter.flushed(ContentType::Video, MediaTime::MIN);
                 }
                 self.command(PipelineCommand::Seek { to, buffered });
@@ -310,6 +395,39 @@ impl Driver {
                 }
             }
             Output::Wait(_) => {}
+        }
+    }
+
+    /// Tells the session what has become of keys, and goes on with what waited for them.
+    fn key_news(&mut self) {
+        loop {
+            let facts = self.fetches.locks.facts();
+            if facts.is_empty() {
+                return;
+            }
+            for fact in facts {
+                self.tell(fact);
+            }
+            self.unlock();
+        }
+    }
+
+    /// Tries again to hand over the appends that wait for keys.
+    fn unlock(&mut self) {
+        for order in std::mem::take(&mut self.locked) {
+            self.carry_out(order);
+        }
+    }
+
+    /// Forgets the appends of a track, or all, that wait for keys: a seek or flush has overtaken them.
+    fn forget_locked(&mut self, of: Option<ContentType>) {
+        for order in std::mem::take(&mut self.locked) {
+            match order {
+                Output::Append { id, track, .. } if of.is_none_or(|of| of == track) => {
+                    self.fetches.discard(id)
+                }
+                order => self.locked.push(order),
+            }
         }
     }
 
@@ -361,6 +479,7 @@ impl Driver {
         let position = self.session.position(self.now());
         let config = Config { start_at: position, ..self.session.config().clone() };
         self.fetches.reset();
+        self.locked.clear();
         self.command(PipelineCommand::Seek { to: position, buffered: false });
         self.outcome = "stopped";
         self.reporter.retry();
@@ -382,7 +501,7 @@ impl Driver {
                 self.tell(Input::Appended { id, start, end });
             }
             PipelineEvent::AppendFailed { id, failure } => {
-                self.fetches.appended(id);
+                let failure = self.fetches.append_failed(id, failure);
                 self.tell(Input::AppendFailed { id, failure });
             }
             PipelineEvent::Playback { position, running, presented, dropped, .. } => {
@@ -407,6 +526,7 @@ impl Driver {
             }
             self.tell(fact);
         }
+        self.unlock();
     }
 
     async fn stop(mut self) -> Summary {
@@ -417,6 +537,10 @@ impl Driver {
         let _ = tokio::time::timeout(STOP_PATIENCE, ended).await;
         self.journal.end();
         let summary = self.reporter.end(self.outcome, &mut self.log);
+        if let Some(keeper) = self.resume.take() {
+            let (position, duration, _) = self.reporter.place();
+            keeper.finish(position, duration, self.outcome == "ended");
+        }
         self.publish.send_replace(self.reporter.status());
         // Whoever is told now finds the channel closed.
         let Self { publish, notify, .. } = self;

@@ -1,9 +1,11 @@
 //! What the driver tells people and machines: event lines, the status record and the summary.
 
+use super::words::Words;
 use super::{Names, process_time, title};
 use crate::events::{Line, LiveFigures, Log, Summary};
 use crate::pipeline::PipelineEvent;
 use crate::status::{Rendition, RequestRecord, Status};
+use crate::text::queue::CueQueue;
 use abr::error::{Error, Severity};
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
 use abr::protocol::{Command, Event, Phase};
@@ -43,37 +45,12 @@ pub(super) struct Reporter {
     failure: Option<Error>,
     next_position: Instant,
     published: Option<(Instant, Phase)>,
+    words: Words,
 }
 
 impl Reporter {
-    pub(super) fn new(url: &Url, controller: &str, names: Names) -> Self {
-        let status = Status {
-            title: title(url),
-            protocol: "",
-            phase: Phase::Starting,
-            position: MediaTime::ZERO,
-            duration: None,
-            buffered_to: MediaTime::ZERO,
-            current: None,
-            renditions: Vec::new(),
-            locked_height: None,
-            throughput_bps: None,
-            presented: 0,
-            dropped: 0,
-            switches: 0,
-            stalls: 0,
-            stalled: Duration::ZERO,
-            startup: None,
-            bytes: 0,
-            av_offset_ms: None,
-            controller: controller.to_owned(),
-            decision: None,
-            requests: Vec::new(),
-            waiting: None,
-            notice: None,
-            volume: 1.0,
-            muted: false,
-        };
+    pub(super) fn new(url: &Url, controller: &str, names: Names, cues: CueQueue) -> Self {
+        let status = Status { title: title(url), controller: controller.to_owned(), ..Status::empty() };
         Self {
             status,
             names,
@@ -92,6 +69,7 @@ impl Reporter {
             failure: None,
             next_position: Instant::now() + POSITION_INTERVAL,
             published: None,
+            words: Words::new(cues),
         }
     }
 
@@ -170,7 +148,9 @@ impl Reporter {
                 Line::SeekEnd { position_ms: position.as_millis(), took_ms: millis(took) }
             }
             Event::Gap { track, from, to } => {
-                self.gap += to.since(from);
+                if track != ContentType::Text {
+                    self.gap += to.since(from);
+                }
                 Line::Gap { track: track_name(track), from_ms: from.as_millis(), to_ms: to.as_millis() }
             }
             Event::Error(error) => {
@@ -207,6 +187,9 @@ impl Reporter {
     pub(super) fn pipeline(&mut self, event: &PipelineEvent, log: &mut Log) {
         match *event {
             PipelineEvent::Playback { position, running, presented, dropped, av_offset_ms } => {
+                for line in self.words.appeared(self.last_position, position) {
+                    self.line(log, &line);
+                }
                 self.moved(position, running);
                 self.status.presented = presented;
                 self.status.dropped = dropped;
@@ -306,11 +289,15 @@ impl Reporter {
         {
             self.status.renditions = renditions(presentation, session.current(ContentType::Video));
         }
+        if let Some(line) = self.words.update(session, &mut self.status.tracks) {
+            self.line(log, &line);
+        }
         self.status.waiting = self.waiting();
         if Instant::now() < self.next_position {
             return;
         }
-        self.next_position += POSITION_INTERVAL;
+        // What was missed while the process stood still is not made up for.
+        self.next_position = (self.next_position + POSITION_INTERVAL).max(Instant::now());
         let position = session.position(now);
         let line = Line::Position {
             position_ms: position.as_millis(),
@@ -360,6 +347,11 @@ impl Reporter {
         due
     }
 
+    /// Position, length and phase as known last.
+    pub(super) fn place(&self) -> (MediaTime, Option<Duration>, Phase) {
+        (self.status.position, self.status.duration, self.status.phase)
+    }
+
     pub(super) fn status(&self) -> Arc<Status> {
         Arc::new(self.status.clone())
     }
@@ -393,6 +385,7 @@ impl Reporter {
             duration_ms: self.status.duration.map(millis),
             outcome,
             error: self.failure.as_ref().map(|error| error.code.number()),
+            window: None,
         };
         self.line(log, &Line::End { summary: summary.clone() });
         summary

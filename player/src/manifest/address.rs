@@ -5,6 +5,7 @@ use super::error::ManifestError;
 use super::hls::{HlsSource, MediaPlaylist, Placed};
 use super::policy::Policy;
 use crate::pipeline::Timing;
+use abr::error::Code;
 use abr::presentation::{Live, RepresentationKey};
 use abr::protocol::Resource;
 use abr::segments::{Segment, SegmentIndex};
@@ -83,6 +84,35 @@ pub struct Protection {
     pub url: Option<String>,
 }
 
+/// What of a segment is encrypted with a key that the manifest itself names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encrypted {
+    /// All bytes: HLS `AES-128` (RFC 8216, 5.2), DASH segment encryption (ISO/IEC 23009-4).
+    Bytes,
+    /// The samples: HLS `SAMPLE-AES` with the encryption that the initialization segment describes.
+    Samples,
+}
+
+/// How a segment is encrypted with a key that the manifest itself names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentEncryption {
+    /// What is encrypted.
+    pub what: Encrypted,
+    /// Where the key is, or why there is none for us.
+    pub key: Result<Url, NoKey>,
+    /// Initialization vector; `None` where the media carries it.
+    pub iv: Option<[u8; 16]>,
+}
+
+/// Why a key that a manifest names cannot be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoKey {
+    /// What users see.
+    pub code: Code,
+    /// For people.
+    pub detail: String,
+}
+
 /// The sources of one representation.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
@@ -151,9 +181,31 @@ impl Addresses {
                 Source::Dash(source) => source.segment(&self.policy, segment, location),
                 Source::Hls(source) => source.segment(&self.policy, segment, location),
             },
+            Resource::Licence(_) => None,
         }?;
         self.policy.check(&address.url).ok()?;
         Some(address)
+    }
+
+    /// How the bytes or samples of `resource` are encrypted with a key that the manifest names.
+    pub fn encryption(&self, resource: &Resource) -> Option<SegmentEncryption> {
+        match resource {
+            Resource::Init { representation, init } => match self.source(*representation)? {
+                Source::Dash(source) => source.encryption(&self.policy),
+                Source::Hls(source) => source.init_encryption(&self.policy, *init),
+            },
+            Resource::Segment { representation, segment } => match self.source(*representation)? {
+                Source::Dash(source) => source.encryption(&self.policy),
+                Source::Hls(source) => source.encryption(&self.policy, segment),
+            },
+            Resource::Presentation | Resource::Index(_) | Resource::Clock(_) | Resource::Licence(_) => None,
+        }
+    }
+
+    /// An address that the manifest names outside of any segment, such as that of a licence server; `None`
+    /// when it is not permitted.
+    pub fn reference(&self, reference: &str) -> Option<Url> {
+        self.policy.resolve(&self.manifest, reference).ok()
     }
 
     /// Reads a fetched index (a media playlist or a `sidx` box), remembers the addresses in it and returns

@@ -13,7 +13,7 @@ pub mod hls;
 mod policy;
 
 pub(crate) use address::ClockFormat;
-pub use address::{Address, Addresses, ByteRange, Protection, Protocol};
+pub use address::{Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption};
 pub use error::{ManifestError, Place};
 
 use abr::presentation::Presentation;

@@ -150,12 +150,14 @@ impl Demuxer {
     ///
     /// # Errors
     /// Anything of [`MediaError`]; [`MediaError::Empty`] when there is no sample of the append's own track
-    /// (an absent muxed audio track is no error, nor is muxed audio alone: a playlist need not say that it
-    /// has no pictures).
+    /// (an absent muxed audio track is no error, nor is a text segment without text, nor is muxed audio
+    /// alone: a playlist need not say that it has no pictures).
     pub fn demux(&mut self, append: &Append) -> Result<Demuxed, MediaError> {
         let demuxed = self.read(append.container, append.init.as_ref(), &append.data, Wanted::of(append))?;
         let sound_instead = append.muxed_audio && !demuxed.audio.samples.is_empty();
-        if demuxed.track(append.track).samples.is_empty() && !sound_instead {
+        // There need not be anything to read.
+        let may_be_empty = append.track == ContentType::Text;
+        if demuxed.track(append.track).samples.is_empty() && !sound_instead && !may_be_empty {
             return Err(MediaError::Empty);
         }
         Ok(demuxed)

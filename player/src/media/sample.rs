@@ -111,7 +111,8 @@ pub struct SampleFormat {
     /// Configuration as the decoder wants it, possibly empty: the `avcC`, `hvcC`, `av1C` or `vpcC` record;
     /// for AAC the AudioSpecificConfig; for MPEG-4 video the DecoderSpecificInfo; for Opus an `OpusHead`
     /// packet (RFC 7845 5.1); for FLAC its metadata blocks beginning with STREAMINFO, without `fLaC`; for
-    /// ALAC the magic cookie; for Vorbis the three Xiph-laced headers.
+    /// ALAC the magic cookie; for Vorbis the three Xiph-laced headers; for
+    /// WebVTT the contents of `vttC`.
     pub extra: Bytes,
     /// Pixels, zero when the container does not say.
     pub width: u32,

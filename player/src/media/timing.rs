@@ -171,6 +171,16 @@ impl TimeMapper {
         Mapping::Ready(mapped)
     }
 
+    /// Nanoseconds to add to the MPEG-2 clock for the place of text on the timeline, of which something lies
+    /// at `stamp` nanoseconds of that clock; `None` while the mapping of its discontinuity is not known.
+    pub fn stamp_offset(&self, append: &Append, stamp: i128) -> Option<i128> {
+        let Timing::Discontinuity(number) = append.timing else { return None };
+        let line = self.lines.iter().find(|line| line.key == Key::Discontinuity(number))?;
+        let anchor = *line.anchors.last()?;
+        let expected = i128::from(append.segment.start.as_nanos());
+        Some(anchor + nearest_turn(expected - (stamp + anchor)))
+    }
+
     /// Where a segment is expected to begin, and middle and end of the one before it if both are of one
     /// discontinuity; in nanoseconds.
     fn expectation(&self, append: &Append, defines: bool) -> (i128, Option<(i128, i128)>) {
@@ -307,6 +317,7 @@ mod tests {
             timing,
             init: None,
             data: Bytes::new(),
+            cipher: None,
         }
     }
 

@@ -122,7 +122,16 @@ impl Shared {
         if let Some(tag) = if_range {
             headers.insert(IF_RANGE, tag.clone());
         }
-        let ask = || client.get(url.clone()).headers(headers.clone()).send();
+        let ask = || {
+            let builder = match &request.post {
+                None => client.get(url.clone()),
+                Some(post) => client
+                    .post(url.clone())
+                    .header(CONTENT_TYPE, HeaderValue::from_static(post.content_type))
+                    .body(post.body.clone()),
+            };
+            builder.headers(headers.clone()).send()
+        };
         let answer = match ask().await {
             Err(error) if self.answered.load(Ordering::Relaxed) && failure::stale_connection(&error) => {
                 ask().await
@@ -262,6 +271,11 @@ async fn follow(shared: &Shared, request: &Request) -> Result<(Response, Url), F
         let Some(next) = next else {
             return Err(failure::new(FailureKind::Redirects, &url, "redirects to what is not an address"));
         };
+        let kept = matches!(response.status().as_u16(), 307 | 308) && next.origin() == url.origin();
+        if request.post.is_some() && !kept {
+            let what = "redirects the question elsewhere; only its own host may be asked, by 307 or 308";
+            return Err(failure::new(FailureKind::Redirects, &url, what));
+        }
         from = Some(std::mem::replace(&mut url, next));
     }
     let what = format!("redirects more than {} times", limits::REDIRECTS);

@@ -119,6 +119,18 @@ pub struct Request {
     pub limit_bytes: u64,
     /// What is expected.
     pub kind: BodyKind,
+    /// What to send along with `POST`; `None` for `GET`. Redirects are then followed within the origin that
+    /// was asked, and only those that keep method and body (307, 308).
+    pub post: Option<Post>,
+}
+
+/// What a request brings along: the question for a licence server.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The body.
+    pub body: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
 }
 
 /// How a request goes on. Each request ends with exactly one event that is not `Progress`.
@@ -167,7 +179,14 @@ pub enum NetEvent {
 /// Makes the requests of one session. Clones share connections and cookies.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<http::Shared>,
+    transport: Arc<dyn Transport>,
+}
+
+/// What carries out the requests of a [`Client`]: the network, or what a test puts in its place.
+pub trait Transport: Send + Sync {
+    /// Starts a request. It is answered by exactly one event that is not [`NetEvent::Progress`], also when its
+    /// [`Task`] is cancelled or dropped.
+    fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task;
 }
 
 impl Client {
@@ -178,14 +197,28 @@ impl Client {
     ///
     /// [`NetError`] for an address that cannot be played or an impossible header.
     pub fn new(config: Config) -> Result<Self, NetError> {
-        Ok(Self { shared: Arc::new(http::Shared::new(config)?) })
+        Ok(Self { transport: Arc::new(Network(Arc::new(http::Shared::new(config)?))) })
+    }
+
+    /// A client whose requests something else than the network carries out.
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self { transport: Arc::new(transport) }
     }
 
     /// Starts a request on the current tokio runtime and reports to `events`. The body is dropped, and
     /// with it the connection's wish for more, as soon as the returned [`Task`] is cancelled or dropped.
     pub fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
-        let (cancel, cancelled) = oneshot::channel();
-        let shared = Arc::clone(&self.shared);
+        self.transport.start(request, events)
+    }
+}
+
+/// The real network.
+struct Network(Arc<http::Shared>);
+
+impl Transport for Network {
+    fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
+        let (task, cancelled) = Task::new();
+        let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             let meter = body::Meter::start(request.url.scheme() == "file");
             let id = request.id;
@@ -206,7 +239,7 @@ impl Client {
             // A session that is gone needs no answer.
             let _ = events.send(event);
         });
-        Task { cancel }
+        task
     }
 }
 
@@ -218,6 +251,12 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task, and what resolves when it is cancelled or dropped.
+    pub fn new() -> (Self, oneshot::Receiver<()>) {
+        let (cancel, cancelled) = oneshot::channel();
+        (Self { cancel }, cancelled)
+    }
+
     /// Ends the request early. It is still answered, by [`NetEvent::Cancelled`] unless it ended before.
     pub fn cancel(self) {
         // An error means that the request has already ended.

@@ -24,7 +24,7 @@ pub(super) async fn read(
     // What was compressed on the way has no parts.
     let compressible =
         matches!(request.kind, BodyKind::Manifest | BodyKind::Index) && request.range.is_none();
-    let tag = tag.filter(|_| !compressible);
+    let tag = tag.filter(|_| !compressible && request.post.is_none());
     let (first, last) = request.range.unwrap_or((0, None));
     let mut collected = Collected::default();
     let mut whole = None;

@@ -38,6 +38,16 @@ pub enum Action {
     Quality(Option<u32>),
     /// One rendition better, or worse when negative.
     QualityStep(i8),
+    /// Show subtitles, or stop doing so.
+    Subtitles,
+    /// The next subtitles; after the last none.
+    NextSubtitles,
+    /// The next audio track.
+    NextAudio,
+    /// These subtitles, by their set, or none.
+    ChooseText(Option<u32>),
+    /// This audio track, by its set.
+    ChooseAudio(u32),
     /// Another playback rate.
     Rate(RateChange),
     /// Show or hide the statistics.

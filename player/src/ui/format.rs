@@ -1,5 +1,7 @@
 //! How numbers are written for people.
 
+use crate::status::Choice;
+use crate::text::language;
 use abr::protocol::Reason;
 use abr::time::MediaTime;
 use std::time::Duration;
@@ -45,6 +47,42 @@ pub fn rate(rate: f64) -> String {
     format!("{}x", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// An audio track or subtitles: the language in its own name, what is special about it, the channels.
+pub fn choice(choice: &Choice) -> String {
+    let language = choice.language.as_deref().filter(|tag| *tag != "und").map(language::own_name);
+    let label = choice.label.clone().filter(|label| !label.is_empty());
+    let mut parts = match (language, label) {
+        (Some(language), Some(label)) if label.to_lowercase().contains(&language.to_lowercase()) => {
+            vec![label]
+        }
+        (Some(language), label) => std::iter::once(language).chain(label).collect(),
+        (None, label) => vec![label.unwrap_or_else(|| format!("Track {}", choice.set + 1))],
+    };
+    for role in &choice.roles {
+        let special = match role.as_str() {
+            "caption"
+            | "public.accessibility.describes-music-and-sound"
+            | "public.accessibility.transcribes-spoken-dialog" => "SDH",
+            "description" | "public.accessibility.describes-video" => "audio description",
+            "commentary" => "commentary",
+            "dub" => "dubbed",
+            _ => continue,
+        };
+        if !parts.iter().any(|part| part == special) {
+            parts.push(special.to_owned());
+        }
+    }
+    match choice.channels {
+        0 => {}
+        1 => parts.push("mono".into()),
+        2 => parts.push("stereo".into()),
+        6 => parts.push("5.1".into()),
+        8 => parts.push("7.1".into()),
+        count => parts.push(format!("{count} channels")),
+    }
+    parts.join(", ")
+}
+
 /// The family names of RFC 6381 codec strings; unknown ones stay as they are.
 pub fn codecs(codecs: &str) -> String {
     let family = |codec: &str| {
@@ -84,6 +122,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::Abandon => "a download would have come too late",
         Reason::Failure => "another rendition failed",
         Reason::Period => "a new part of the title",
+        Reason::Keys => "no key for anything better",
     }
 }
 

@@ -130,6 +130,9 @@ bindings! {
     Player: Action::QualityStep(1), [shift(Key::Up)], "Better or worse quality";
     Player: Action::QualityStep(-1), [shift(Key::Down)], "Better or worse quality";
     Player: Action::Quality(None), [typed('a')], "Automatic quality";
+    Player: Action::Subtitles, [typed('c')], "Subtitles on or off";
+    Player: Action::NextSubtitles, [typed('v')], "Next subtitles";
+    Player: Action::NextAudio, [typed('b'), typed('#')], "Next audio track";
     Player: Action::Rate(RateChange::Slower), [typed('<')], "Slower or faster";
     Player: Action::Rate(RateChange::Faster), [typed('>')], "Slower or faster";
     Player: Action::Rate(RateChange::FineSlower), [typed('[')], "A little slower or faster";
@@ -204,6 +207,8 @@ mod tests {
         match action {
             // The pointer's: keys reach the same through Skip, Jump and Volume.
             Action::SeekTo(_) | Action::SetVolume(_) => false,
+            // Keys go through them one by one.
+            Action::ChooseText(_) | Action::ChooseAudio(_) => false,
             // Chosen in the menu, which keys reach, or None, which has a key of its own.
             Action::Quality(height) => height.is_none(),
             Action::TogglePause
@@ -220,6 +225,9 @@ mod tests {
             | Action::Choose
             | Action::QualityStep(_)
             | Action::Rate(_)
+            | Action::Subtitles
+            | Action::NextSubtitles
+            | Action::NextAudio
             | Action::Statistics
             | Action::Page(_)
             | Action::Screenshot
@@ -246,6 +254,9 @@ mod tests {
             Action::Choose,
             Action::Quality(None),
             Action::Quality(Some(720)),
+            Action::Subtitles,
+            Action::NextSubtitles,
+            Action::NextAudio,
             Action::Statistics,
             Action::Screenshot,
             Action::Position,

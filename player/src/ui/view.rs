@@ -7,7 +7,7 @@ use super::format;
 use super::keys::Context;
 use crate::status::{Rendition, Status};
 use abr::error::{Error, Severity};
-use abr::presentation::RepresentationKey;
+use abr::presentation::{ContentType, RepresentationKey};
 use abr::protocol::{Command, Phase};
 use abr::time::MediaTime;
 use std::time::Duration;
@@ -52,6 +52,9 @@ pub struct View {
     volume: Option<(f64, Duration)>,
     muted: Option<(bool, Duration)>,
     paused: Option<(bool, Duration)>,
+    text: Option<(Option<u32>, Duration)>,
+    /// What is shown when subtitles are switched on again.
+    last_text: Option<u32>,
     waiting_since: Option<Duration>,
     shown: Option<RepresentationKey>,
     noticed: Option<Duration>,
@@ -136,6 +139,39 @@ impl View {
             },
             Action::Quality(height) => self.quality(height, now),
             Action::QualityStep(by) => self.quality_step(by, status, now),
+            Action::Subtitles => {
+                let shown = self.text(status, now);
+                let first = self.last_text.or(status.tracks.text_preferred);
+                let there = |set: &u32| status.tracks.texts.iter().any(|choice| choice.set == *set);
+                let first = first.filter(there).or(status.tracks.texts.first().map(|choice| choice.set));
+                match (shown, first) {
+                    (None, None) => self.say("There are no subtitles".into(), now),
+                    (shown, first) => return self.show_text(first.filter(|_| shown.is_none()), status, now),
+                }
+                Vec::new()
+            }
+            Action::NextSubtitles => {
+                let sets: Vec<u32> = status.tracks.texts.iter().map(|choice| choice.set).collect();
+                if sets.is_empty() {
+                    self.say("There are no subtitles".into(), now);
+                    return Vec::new();
+                }
+                let place =
+                    self.text(status, now).and_then(|shown| sets.iter().position(|set| *set == shown));
+                let next = sets.get(place.map_or(0, |place| place + 1)).copied();
+                self.show_text(next, status, now)
+            }
+            Action::NextAudio => {
+                let sets: Vec<u32> = status.tracks.audios.iter().map(|choice| choice.set).collect();
+                let place = status.tracks.audio.and_then(|heard| sets.iter().position(|set| *set == heard));
+                let next = place.map_or(0, |place| (place + 1) % sets.len().max(1));
+                match sets.get(next) {
+                    Some(set) => self.hear(*set, status, now),
+                    None => Vec::new(),
+                }
+            }
+            Action::ChooseText(set) => self.show_text(set, status, now),
+            Action::ChooseAudio(set) => self.hear(set, status, now),
             Action::Rate(change) => {
                 let rate = change.apply(self.rate());
                 self.rate = Some(rate);
@@ -217,6 +253,22 @@ impl View {
             return vec![Effect::Fullscreen(false)];
         }
         Vec::new()
+    }
+
+    fn show_text(&mut self, set: Option<u32>, status: &Status, now: Duration) -> Vec<Effect> {
+        self.text = Some((set, now));
+        self.last_text = set.or(self.last_text);
+        let choice = status.tracks.texts.iter().find(|choice| Some(choice.set) == set);
+        self.say(choice.map_or("Subtitles off".into(), |c| format!("Subtitles: {}", format::choice(c))), now);
+        let command = Command::SelectSet { track: ContentType::Text, adaptation_set: set };
+        vec![Effect::Send(UiCommand::Session(command))]
+    }
+
+    fn hear(&mut self, set: u32, status: &Status, now: Duration) -> Vec<Effect> {
+        let choice = status.tracks.audios.iter().find(|choice| choice.set == set);
+        self.say(choice.map_or("Audio".into(), |c| format!("Audio: {}", format::choice(c))), now);
+        let command = Command::SelectSet { track: ContentType::Audio, adaptation_set: Some(set) };
+        vec![Effect::Send(UiCommand::Session(command))]
     }
 
     fn quality(&mut self, height: Option<u32>, now: Duration) -> Vec<Effect> {
@@ -322,6 +374,11 @@ impl View {
     /// Whether it is silent.
     pub fn muted(&self, status: &Status, now: Duration) -> bool {
         believed(self.muted, now).unwrap_or(status.muted)
+    }
+
+    /// The set of the subtitles that are shown by choice.
+    pub fn text(&self, status: &Status, now: Duration) -> Option<u32> {
+        believed(self.text, now).unwrap_or(status.tracks.text)
     }
 
     /// Playback rate.

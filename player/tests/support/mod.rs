@@ -204,6 +204,7 @@ impl Player {
             },
             init: title.init(),
             data: title.segment(number).unwrap(),
+            cipher: None,
         })));
     }
 

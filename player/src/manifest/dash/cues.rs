@@ -77,12 +77,7 @@ pub(super) fn read(body: &[u8], position: u64, known: Known) -> Result<Index, Ma
                     let first = points.first().map_or(0, |point| point.cluster);
                     file.origin = known.init_end.and_then(|end| end.checked_sub(first));
                 }
-                // Cues before the clusters end nothing.
-                if points.last().zip(file.origin).is_some_and(|(last, origin)| {
-                    origin.checked_add(last.cluster).is_some_and(|place| place < start)
-                }) {
-                    file.end = Some(start);
-                }
+                file.cues = start;
                 return file.index(&points, known);
             }
             _ => {}
@@ -117,8 +112,10 @@ struct File {
     duration: f64,
     /// What positions count from.
     origin: Option<u64>,
-    /// Where the clusters end at the latest.
+    /// Where the segment element ends, and with it the clusters.
     end: Option<u64>,
+    /// Where the cues are.
+    cues: u64,
 }
 
 impl File {
@@ -164,7 +161,9 @@ impl File {
             .ok_or_else(|| broken("nothing says how long its only cluster lasts"))?;
         let (mut runs, mut ranges) = (Vec::<Run>::new(), Vec::with_capacity(starts.len()));
         let next = starts.iter().skip(1).map(|(time, place)| (*time, Some(*place)));
-        let behind = self.end.filter(|end| *end > last_place);
+        // Cues in front of the clusters end nothing.
+        let ends = [self.end, Some(self.cues)].into_iter().flatten();
+        let behind = ends.filter(|end| *end > last_place).min();
         for (number, ((start, place), (until, next))) in
             (1..).zip(starts.iter().zip(next.chain([(end, behind)])))
         {

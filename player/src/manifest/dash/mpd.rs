@@ -179,6 +179,10 @@ pub struct ContentProtection {
     pub pssh: Option<String>,
     /// `dashif:Laurl`, `ms:laurl` or a like element.
     pub license_url: Option<String>,
+    /// `sea:SegmentEncryption@schemeIdUri` (ISO/IEC 23009-4).
+    pub segment_encryption: Option<String>,
+    /// The first `sea:CryptoPeriod`: `@keyUriTemplate` and `@IV` as 32 hexadecimal digits.
+    pub crypto_period: Option<(String, String)>,
 }
 
 /// `BaseURL`.

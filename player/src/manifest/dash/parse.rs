@@ -327,6 +327,21 @@ fn content_protection(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> O
                 let text = reader.text()?;
                 protection.license_url = attribute.or(Some(text)).filter(|url| !url.is_empty());
             }
+            "SegmentEncryption" => {
+                protection.segment_encryption = child.attributes()?.owned("schemeIdUri");
+                reader.skip()?;
+            }
+            "CryptoPeriod" => {
+                let attributes = child.attributes()?;
+                let digits = attributes.text("IV").unwrap_or_default().trim();
+                let digits =
+                    digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).unwrap_or(digits);
+                let key = attributes.owned("keyUriTemplate");
+                if protection.crypto_period.is_none() {
+                    protection.crypto_period = key.map(|key| (key, digits.to_owned()));
+                }
+                reader.skip()?;
+            }
             _ => reader.skip()?,
         }
     }

@@ -5,7 +5,7 @@ use super::inherit::{bases, common, segments, spans};
 use super::layout::{Layout, Span};
 use super::mpd::{BaseUrl, Common, Mpd, Period};
 use super::source::{DashSource, Init};
-use crate::manifest::policy::Policy;
+use crate::manifest::policy::{Policy, shown};
 use crate::manifest::{Address, Protection};
 use abr::segments::{Availability, Segment, SegmentIndex};
 use std::time::Duration;
@@ -125,6 +125,7 @@ impl Resolver {
                     scale: layout.scale,
                     standalone_text: is_standalone_text(&common),
                     protection: protection(&common),
+                    sealed: sealed(&common),
                 };
                 if is_webm(&common) {
                     source.expect_webm();
@@ -196,6 +197,21 @@ fn is_webm(common: &Common) -> bool {
 fn is_standalone_text(common: &Common) -> bool {
     let mime = common.mime_type.as_deref().unwrap_or_default();
     matches!(mime.split(';').next().unwrap_or_default().trim(), "application/ttml+xml" | "text/vtt")
+}
+
+/// Segment encryption with one key for all segments; more than that is named as not supported.
+fn sealed(common: &Common) -> Option<Result<(String, [u8; 16]), String>> {
+    let element = common.content_protections.iter().find(|p| p.scheme_id_uri == "urn:mpeg:dash:sea:2012")?;
+    let scheme = element.segment_encryption.as_deref().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("urn:mpeg:dash:sea:aes128-cbc:2013") {
+        return Some(Err(format!("segment encryption with {} is not supported", shown(scheme))));
+    }
+    let period = element.crypto_period.as_ref().filter(|(template, _)| !template.contains('$'));
+    let Some((template, digits)) = period else {
+        return Some(Err("segment encryption with several keys is not supported".to_owned()));
+    };
+    let iv = u128::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes);
+    Some(iv.map(|iv| (template.clone(), iv)).ok_or_else(|| "segment encryption without a vector".to_owned()))
 }
 
 fn protection(common: &Common) -> Vec<Protection> {

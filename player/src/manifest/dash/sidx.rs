@@ -26,17 +26,24 @@ pub(super) struct Index {
 pub(super) fn read(body: &[u8], position: u64) -> Result<Index, ManifestError> {
     let mut at = 0usize;
     for _ in 0..limits::BOXES {
-        let (kind, _, end) = next_box(body, at)?.ok_or_else(missing)?;
-        if kind == b"sidx" {
+        let found = next_box(body, at)?.ok_or_else(missing)?;
+        if found.kind == b"sidx" {
             return segments(body, position, at);
         }
-        at = end;
+        at = found.end;
     }
     Err(missing())
 }
 
-/// Type of the box at `at`, where its contents begin and where it ends; `None` behind the last one.
-fn next_box(body: &[u8], at: usize) -> Result<Option<(&[u8], usize, usize)>, ManifestError> {
+/// A box: its type, where its contents begin and where it ends.
+struct FoundBox<'a> {
+    kind: &'a [u8],
+    content: usize,
+    end: usize,
+}
+
+/// The box at `at`; `None` behind the last one.
+fn next_box(body: &[u8], at: usize) -> Result<Option<FoundBox<'_>>, ManifestError> {
     let Some(rest) = body.get(at..) else { return Ok(None) };
     let mut header = Bytes(rest);
     let (Some(small), Some(kind)) = (header.u32(), header.take(4)) else { return Ok(None) };
@@ -49,7 +56,7 @@ fn next_box(body: &[u8], at: usize) -> Result<Option<(&[u8], usize, usize)>, Man
     let size =
         usize::try_from(size).ok().filter(|size| *size >= head).ok_or_else(|| broken("a box has no size"))?;
     let end = at.checked_add(size).ok_or_else(|| broken("a box is too large"))?;
-    Ok(Some((kind, at + head, end)))
+    Ok(Some(FoundBox { kind, content: at + head, end }))
 }
 
 fn missing() -> ManifestError {
@@ -84,7 +91,7 @@ struct Reference {
 impl<'a> Level<'a> {
     /// The index box at `at`.
     fn open(body: &'a [u8], position: u64, at: usize) -> Result<Self, ManifestError> {
-        let (_, content, end) = next_box(body, at)?.ok_or_else(cut)?;
+        let FoundBox { content, end, .. } = next_box(body, at)?.ok_or_else(cut)?;
         let mut bytes = Bytes(body.get(content..end).ok_or_else(cut)?);
         let after = u64::try_from(end).ok().and_then(|end| position.checked_add(end));
         let after = after.ok_or_else(|| broken("the box lies beyond 2^64 bytes"))?;
@@ -133,7 +140,8 @@ fn segments(body: &[u8], position: u64, at: usize) -> Result<Index, ManifestErro
             continue;
         };
         let here = first.checked_sub(position).and_then(|at| usize::try_from(at).ok());
-        let here = here.filter(|at| is_index && matches!(next_box(body, *at), Ok(Some((b"sidx", ..)))));
+        let here = here
+            .filter(|at| is_index && matches!(next_box(body, *at), Ok(Some(FoundBox { kind: b"sidx", .. }))));
         if let Some(at) = here {
             let nested = Level::open(body, position, at)?;
             followed += 1;

@@ -6,8 +6,9 @@ use super::mpd::{SegmentUrl, UrlRange};
 use super::sidx::{self, Index};
 use super::template::{self, Values, expand};
 use crate::manifest::policy::Policy;
-use crate::manifest::{Address, ByteRange, ManifestError, Protection};
+use crate::manifest::{Address, ByteRange, Encrypted, ManifestError, NoKey, Protection, SegmentEncryption};
 use crate::pipeline::Timing;
+use abr::error::Code;
 use abr::segments::{Run, Segment, SegmentIndex, SegmentRuns};
 use std::sync::Arc;
 use url::Url;
@@ -29,6 +30,9 @@ pub struct DashSource {
     /// time offset says only where its segments lie (DASH-IF timing model, standalone text timing).
     pub(super) standalone_text: bool,
     pub(crate) protection: Vec<Protection>,
+    /// Segment encryption (ISO/IEC 23009-4): address and vector of the key of all segments, as written, or
+    /// what of it is not supported.
+    pub(super) sealed: Option<Result<(String, [u8; 16]), String>>,
 }
 
 /// The initialization segment.
@@ -156,6 +160,20 @@ impl DashSource {
             }
             Media::File => self.address(policy, None, None, location),
         }
+    }
+
+    /// How all of its segments are encrypted.
+    pub(crate) fn encryption(&self, policy: &Policy) -> Option<SegmentEncryption> {
+        let no = |code, detail: &str| NoKey { code, detail: detail.to_owned() };
+        let (key, iv) = match self.sealed.as_ref()? {
+            Ok((reference, iv)) => {
+                let base = self.base(0)?;
+                let url = policy.resolve(base, reference).map_err(|detail| no(Code::Forbidden, &detail));
+                (url, Some(*iv))
+            }
+            Err(what) => (Err(no(Code::Unsupported, what)), None),
+        };
+        Some(SegmentEncryption { what: Encrypted::Bytes, key, iv })
     }
 
     pub(crate) fn timing(&self) -> Timing {

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 mod build;
+mod encryption;
 mod lint;
 pub mod media;
 pub mod multivariant;

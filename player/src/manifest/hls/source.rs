@@ -62,6 +62,11 @@ impl HlsSource {
         self.loaded.as_ref().map(|loaded| &loaded.playlist)
     }
 
+    /// Where the playlist that was read was found.
+    pub(super) fn base(&self) -> Option<&Url> {
+        self.loaded.as_ref().map(|loaded| &loaded.url)
+    }
+
     pub(crate) fn index(&self, location: u32) -> Option<Address> {
         let mut url = self.playlists.get(self.host(location)).cloned()?;
         for (name, value) in self.directives() {

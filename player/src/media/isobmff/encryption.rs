@@ -1,7 +1,7 @@
 //! Common encryption (ISO/IEC 23001-7): track defaults (`tenc`), sample groups (`seig`) and the auxiliary
 //! information of samples (`senc`, or wherever `saio` points), PIFF's older spelling included.
 
-use super::boxes::{CONTAINER, Mp4Box};
+use super::boxes::{self, CONTAINER, Mp4Box};
 use crate::media::bytes::Cursor;
 use crate::media::error::MediaError;
 use crate::media::sample::{FourCc, Protection, SampleProtection};
@@ -103,6 +103,28 @@ pub(super) fn parse_scheme(entry: &Mp4Box<'_>, skip: usize) -> Result<([u8; 4], 
         }
     }
     Err(malformed("an encrypted entry has no scheme information"))
+}
+
+/// The `pssh` boxes of a segment or initialization segment (8.1), one after the other: at the top, in `moov`
+/// and in `moof`.
+pub(in crate::media) fn pssh_boxes(data: &[u8]) -> Result<Vec<u8>, MediaError> {
+    let budget = boxes::budget();
+    let mut found = Vec::new();
+    let mut keep = |one: &Mp4Box<'_>| {
+        if &one.kind == b"pssh" {
+            found.extend_from_slice(data.get(one.start..one.end()).unwrap_or_default());
+        }
+    };
+    for outer in boxes::top_level(data, &budget) {
+        let outer = outer?;
+        keep(&outer);
+        if matches!(&outer.kind, b"moov" | b"moof") {
+            for child in outer.children(0) {
+                keep(&child?);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The `seig` descriptions among the children of a box.

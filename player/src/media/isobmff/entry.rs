@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Bytes of a VisualSampleEntry before its child boxes.
 const VISUAL_FIELDS: usize = 78;
+/// Bytes of a SampleEntry before the child boxes of a text track.
+const TEXT_FIELDS: usize = 8;
 /// Bytes of an AudioSampleEntry before its child boxes.
 const AUDIO_FIELDS: usize = 28;
 
@@ -40,7 +42,14 @@ fn text(entry: &Mp4Box<'_>) -> SampleFormat {
         b"stpp" => Codec::Ttml,
         kind => Codec::Unknown(FourCc(*kind)),
     };
-    SampleFormat::new(codec, StreamLayout::Raw)
+    let mut format = SampleFormat::new(codec, StreamLayout::Raw);
+    // The head of the WebVTT file, if it is there: without it the cues can be shown all the same.
+    if codec == Codec::Webvtt
+        && let Ok(Some(config)) = entry.children(TEXT_FIELDS).first(b"vttC")
+    {
+        format.extra = Bytes::copy_from_slice(config.body);
+    }
+    format
 }
 
 fn video(entry: &Mp4Box<'_>) -> Result<SampleFormat, MediaError> {

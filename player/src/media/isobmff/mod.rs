@@ -1,7 +1,7 @@
 //! ISO base media file format: initialization segments, fragments and plain files to samples.
 
 pub(super) mod boxes;
-mod encryption;
+pub(super) mod encryption;
 mod entry;
 mod esds;
 mod fragment;

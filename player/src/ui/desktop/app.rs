@@ -1,15 +1,18 @@
 //! The event loop's side: when to draw, what to draw, and what to do with input.
 
-use super::gui::Gui;
 use super::overlay::{self, Output, Scene};
 use super::{Handles, WakeHandle, WindowOptions, keys, no_display};
 use crate::frame::{Frame, Matrix};
 use crate::render::image::RgbaImage;
-use crate::render::surface::{Host, Screen, Shown};
+use crate::render::layout;
+use crate::render::surface::{Screen, Shown};
 use crate::render::timings::Timings;
 use crate::status::Status;
 use crate::ui::action::{Action, UiCommand};
+use crate::ui::captions::Captions;
+use crate::ui::gui::Gui;
 use crate::ui::history::{self, History};
+use crate::ui::host::WindowHost;
 use crate::ui::view::{Effect, View};
 use abr::error::{Code, Error, Severity};
 use abr::protocol::Phase;
@@ -43,31 +46,11 @@ struct Stage {
     host: WindowHost,
 }
 
-struct WindowHost {
-    window: Arc<Window>,
-    display: winit::event_loop::OwnedDisplayHandle,
-}
-
-impl Host for WindowHost {
-    fn attach(&self, instance: &wgpu::Instance) -> Result<wgpu::Surface<'static>, wgpu::CreateSurfaceError> {
-        instance.create_surface(Arc::clone(&self.window))
-    }
-
-    fn describe(&self) -> wgpu::InstanceDescriptor {
-        wgpu::InstanceDescriptor::new_with_display_handle(Box::new(self.display.clone()))
-    }
-}
-
-impl WindowHost {
-    fn size(&self) -> (u32, u32) {
-        self.window.inner_size().into()
-    }
-
-    fn stage(self) -> Result<Stage, Error> {
-        let screen = Screen::open(&self, self.size())?;
-        let gui = Gui::new(&self.window, screen.gpu(), screen.format());
-        Ok(Stage { gui, screen, host: self })
-    }
+/// Makes everything of a window's device.
+fn stage(host: WindowHost) -> Result<Stage, Error> {
+    let screen = Screen::open(&host, host.size())?;
+    let gui = Gui::new(host.window(), screen.gpu(), screen.format());
+    Ok(Stage { gui, screen, host })
 }
 
 pub(super) struct App {
@@ -80,6 +63,12 @@ pub(super) struct App {
     view: View,
     history: History,
     output: Output,
+    /// What is laid out.
+    captions: Captions,
+    /// The size changed since then.
+    relay: bool,
+    /// Whether anything else was laid out with them.
+    overlaid: bool,
     frame: Option<Frame>,
     /// Whether `frame` has yet to be shown.
     fresh: bool,
@@ -110,6 +99,9 @@ impl App {
         let status = (handles.status)();
         let mut view = View::default();
         view.set_fullscreen(options.fullscreen);
+        if let Some(greeting) = options.greeting.clone() {
+            view.say(greeting, crate::ui::view::NOTICE_STAYS - crate::ui::view::TOAST_STAYS);
+        }
         Self {
             options,
             handles,
@@ -120,6 +112,9 @@ impl App {
             view,
             history: History::default(),
             output: Output::default(),
+            captions: Captions::default(),
+            relay: true,
+            overlaid: false,
             frame: None,
             fresh: false,
             modifiers: ModifiersState::empty(),
@@ -167,8 +162,7 @@ impl App {
         let attributes =
             winit::platform::x11::WindowAttributesExtX11::with_name(attributes, "sluice", "sluice");
         let window = events.create_window(attributes).map_err(|_| no_display())?;
-        let host = WindowHost { window: Arc::new(window), display: events.owned_display_handle() };
-        self.stage = Some(host.stage()?);
+        self.stage = Some(stage(WindowHost::new(window, events))?);
         self.describe_output();
         self.tell_size();
         Ok(())
@@ -223,6 +217,9 @@ impl App {
             }
             self.dirty |= self.finished.is_some();
         }
+        let position = self.frame.as_ref().map_or(self.status.position, |frame| frame.pts);
+        let captions = Captions::new(self.handles.cues.active(position), position);
+        self.dirty |= !captions.looks_like(&self.captions);
         let sampled = self.history.record(&self.status, now);
         let visible = self.view.is_visible(&self.status, now);
         let after = (self.status.phase, self.status.waiting.is_some(), self.status.current);
@@ -268,7 +265,7 @@ impl App {
                 Effect::Send(command) => (self.handles.commands)(command),
                 Effect::Fullscreen(on) => {
                     if let Some(stage) = &self.stage {
-                        stage.host.window.set_fullscreen(on.then_some(Fullscreen::Borderless(None)));
+                        stage.host.window().set_fullscreen(on.then_some(Fullscreen::Borderless(None)));
                     }
                 }
                 Effect::Screenshot => match self.frame.clone() {
@@ -316,24 +313,49 @@ impl App {
         let Some(stage) = &mut self.stage else { return };
         self.output.timings = stage.screen.timings();
         let mut actions = Vec::new();
+        let position = self.frame.as_ref().map_or(self.status.position, |frame| frame.pts);
+        let captions = Captions::new(self.handles.cues.active(position), position);
+        let visible = self.view.is_visible(&self.status, now);
+        // What was laid out is drawn again with every frame until it changes.
+        let changed = !self.captions.looks_like(&captions) || self.relay || (self.overlaid && !visible);
         // A pending click is egui's to finish even when nothing is to be seen any more.
-        if self.view.is_visible(&self.status, now) || stage.gui.wanted().is_some() {
+        if visible || stage.gui.wanted().is_some() || (changed && !captions.is_empty()) {
+            (self.relay, self.overlaid) = (false, visible);
+            stage.gui.prepare(&captions.text());
+            let scale = stage.host.window().scale_factor() as f32;
+            let (width, height) = stage.screen.size();
+            let picture = self.frame.as_ref().map(|frame| &frame.picture).map_or(
+                layout::letterbox(width, height, (1, 1), (width, height)),
+                |picture| {
+                    layout::letterbox(picture.width, picture.height, picture.pixel_aspect, (width, height))
+                },
+            );
+            let points = |pixels: u32| pixels as f32 / scale;
+            let picture = egui::Rect::from_min_size(
+                egui::pos2(points(picture.x), points(picture.y)),
+                egui::vec2(points(picture.width), points(picture.height)),
+            );
             let scene = Scene {
                 status: &self.status,
                 view: &self.view,
                 history: &self.history,
                 output: &self.output,
+                captions: &captions,
+                caption_style: self.options.captions,
+                picture,
                 now,
             };
-            stage.gui.run(&stage.host.window, |ui| actions = overlay::draw(ui, &scene));
-        } else {
+            stage.gui.run(stage.host.window(), |ui| actions = overlay::draw(ui, &scene));
+        } else if captions.is_empty() {
+            self.overlaid = false;
             stage.gui.rest();
         }
+        self.captions = captions;
         // After egui, which sets the pointer's shape.
         let hide = !self.view.controls(&self.status, now) && self.view.error().is_none();
         if hide != self.pointer_hidden {
             self.pointer_hidden = hide;
-            stage.host.window.set_cursor_visible(!hide);
+            stage.host.window().set_cursor_visible(!hide);
         }
         let size = stage.screen.size();
         let (gui, picture) = (&mut stage.gui, self.frame.as_ref().map(|frame| &frame.picture));
@@ -362,10 +384,11 @@ impl App {
         if self.losses.len() > DEVICES {
             return self.give_up(events, Error { severity: Severity::Fatal, ..error });
         }
-        match host.stage() {
+        match stage(host) {
             Ok(stage) => {
                 self.stage = Some(stage);
                 self.describe_output();
+                self.relay = true;
                 self.dirty = true;
             }
             Err(error) => self.give_up(events, error),
@@ -439,7 +462,7 @@ impl ApplicationHandler<()> for App {
             && let Some(stage) = &mut self.stage
         {
             self.dirty |=
-                stage.gui.event(&stage.host.window, &event) && self.view.is_visible(&self.status, now);
+                stage.gui.event(stage.host.window(), &event) && self.view.is_visible(&self.status, now);
         }
         match event {
             WindowEvent::RedrawRequested => self.draw(events),
@@ -447,8 +470,9 @@ impl ApplicationHandler<()> for App {
             WindowEvent::Resized(size) => {
                 if let Some(stage) = &mut self.stage {
                     stage.screen.resize(size.into());
-                    self.view.set_fullscreen(stage.host.window.fullscreen().is_some());
+                    self.view.set_fullscreen(stage.host.window().fullscreen().is_some());
                 }
+                self.relay = true;
                 self.describe_output();
                 self.hidden = size.width == 0 || size.height == 0;
                 self.tell_size();
@@ -478,14 +502,15 @@ impl ApplicationHandler<()> for App {
         if events.exiting() {
             return;
         }
-        let now = Instant::now();
+        // In this order: a frame that is due at once is due before `now`.
         let due = self.handles.frames.next_due();
+        let now = Instant::now();
         if due.is_some_and(|due| due + OVERDUE <= now) {
             self.dirty |= self.take();
         }
         self.dirty |= self.alarm.is_some_and(|at| at <= now) || due.is_some_and(|due| due <= now);
         if let Some(stage) = self.stage.as_ref().filter(|_| self.dirty && !self.hidden) {
-            stage.host.window.request_redraw();
+            stage.host.window().request_redraw();
         }
         self.alarm = self.next_alarm().filter(|_| !self.hidden);
         let overdue = due.map(|due| if due <= now { due + OVERDUE } else { due });

@@ -43,6 +43,12 @@ pub(super) fn draw(ui: &mut Ui, screen: Rect, scene: &Scene<'_>, actions: &mut V
     row.button_right(ui, fullscreen, "Full screen", Action::Fullscreen, actions);
     row.button_right(ui, Icon::Keys, "Keys", Action::Help, actions);
     row.button_right(ui, Icon::Statistics, "Statistics", Action::Statistics, actions);
+    if !status.tracks.texts.is_empty() {
+        let shown = view.text(status, now);
+        let choice = status.tracks.texts.iter().find(|choice| Some(choice.set) == shown);
+        let label = choice.map_or("CC off".into(), |choice| format!("CC {}", format::choice(choice)));
+        row.label_right(ui, &label, "Subtitles", Action::Subtitles, actions);
+    }
     if !status.renditions.is_empty() {
         row.label_right(ui, &quality(scene), "Quality", Action::QualityMenu, actions);
     }

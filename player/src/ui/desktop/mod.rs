@@ -5,7 +5,6 @@
 
 mod app;
 mod controls;
-mod gui;
 mod icons;
 mod keys;
 mod menu;
@@ -17,6 +16,8 @@ use super::action::UiCommand;
 use crate::frame::FrameSource;
 use crate::render::timings::Timings;
 use crate::status::Status;
+use crate::text::queue::CueQueue;
+use crate::ui::captions::CaptionStyle;
 use abr::error::{Code, Error, Severity};
 use abr::time::MediaTime;
 use std::path::PathBuf;
@@ -39,6 +40,10 @@ pub struct WindowOptions {
     pub screenshot_folder: PathBuf,
     /// Whether to end when the title ends.
     pub close_at_end: bool,
+    /// Said at the beginning.
+    pub greeting: Option<String>,
+    /// How subtitles look.
+    pub captions: CaptionStyle,
 }
 
 impl Default for WindowOptions {
@@ -50,6 +55,8 @@ impl Default for WindowOptions {
             screenshot: None,
             screenshot_folder: PathBuf::from("."),
             close_at_end: false,
+            greeting: None,
+            captions: CaptionStyle::default(),
         }
     }
 }
@@ -62,6 +69,8 @@ pub struct Handles {
     pub status: Box<dyn Fn() -> Arc<Status> + Send>,
     /// Gives the pictures.
     pub frames: Arc<dyn FrameSource>,
+    /// Gives the subtitles.
+    pub cues: CueQueue,
     /// Tells once how the session ended; `None` while it runs.
     pub finished: Box<dyn Fn() -> Option<Result<(), Error>> + Send>,
 }

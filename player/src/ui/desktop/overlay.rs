@@ -4,6 +4,7 @@ use super::{controls, menu, stats, style};
 use crate::render::timings::Timings;
 use crate::status::Status;
 use crate::ui::action::Action;
+use crate::ui::captions::{self, CaptionStyle, Captions};
 use crate::ui::history::History;
 use crate::ui::keys;
 use crate::ui::view::{View, Waiting};
@@ -17,6 +18,10 @@ pub(super) struct Scene<'a> {
     pub(super) view: &'a View,
     pub(super) history: &'a History,
     pub(super) output: &'a Output,
+    pub(super) captions: &'a Captions,
+    pub(super) caption_style: CaptionStyle,
+    /// Where the picture lies, in points.
+    pub(super) picture: Rect,
     /// On the face's clock.
     pub(super) now: Duration,
 }
@@ -42,6 +47,8 @@ pub(super) fn draw(ui: &mut Ui, scene: &Scene<'_>) -> Vec<Action> {
     let screen = ui.max_rect();
     click(ui, screen, scene, &mut actions);
     let controls = scene.view.controls(scene.status, scene.now);
+    let free = if controls { controls::HEIGHT - (screen.bottom() - scene.picture.bottom()) } else { 0.0 };
+    captions::draw(ui.painter(), scene.picture, free, scene.captions, scene.caption_style);
     if let Some(waiting) = scene.view.waiting(scene.status, scene.now) {
         wait(ui, screen, &waiting, scene.now);
     }

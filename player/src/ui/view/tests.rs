@@ -47,6 +47,7 @@ pub(crate) fn status() -> Status {
         notice: None,
         volume: 0.8,
         muted: false,
+        tracks: crate::status::Tracks::default(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! egui on the window's own surface: input in, triangles out.
 
 use crate::render::adapter::Gpu;
+use crate::ui::fonts::Fonts;
 use std::time::{Duration, Instant};
 use winit::event::WindowEvent;
 use winit::window::Window;
 
 /// The overlay's machinery, made anew with every device.
-pub(super) struct Gui {
+pub(in crate::ui) struct Gui {
+    fonts: Fonts,
     context: egui::Context,
     state: egui_winit::State,
     renderer: egui_wgpu::Renderer,
@@ -18,9 +20,9 @@ pub(super) struct Gui {
 }
 
 impl Gui {
-    pub(super) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
+    pub(in crate::ui) fn new(window: &Window, gpu: &Gpu, format: wgpu::TextureFormat) -> Self {
         let context = egui::Context::default();
-        context.set_fonts(fonts());
+        let fonts = Fonts::new(&context);
         context.set_theme(egui::Theme::Dark);
         let state = egui_winit::State::new(
             context.clone(),
@@ -33,6 +35,7 @@ impl Gui {
         let options = egui_wgpu::RendererOptions { dithering: false, ..Default::default() };
         let renderer = egui_wgpu::Renderer::new(gpu.device(), format, options);
         Self {
+            fonts,
             context,
             state,
             renderer,
@@ -44,12 +47,17 @@ impl Gui {
     }
 
     /// Passes on a pointer, touch or window event; says whether the overlay has to be drawn again.
-    pub(super) fn event(&mut self, window: &Window, event: &WindowEvent) -> bool {
+    pub(in crate::ui) fn event(&mut self, window: &Window, event: &WindowEvent) -> bool {
         self.state.on_window_event(window, event).repaint
     }
 
+    /// Sees to it that there are fonts for `text`.
+    pub(in crate::ui) fn prepare(&mut self, text: &str) {
+        self.fonts.prepare(&self.context, text);
+    }
+
     /// Lays out the overlay with `draw`.
-    pub(super) fn run(&mut self, window: &Window, draw: impl FnMut(&mut egui::Ui)) {
+    pub(in crate::ui) fn run(&mut self, window: &Window, draw: impl FnMut(&mut egui::Ui)) {
         let input = self.state.take_egui_input(window);
         let mut output = self.context.run_ui(input, draw);
         self.state.handle_platform_output(window, std::mem::take(&mut output.platform_output));
@@ -63,19 +71,25 @@ impl Gui {
             delay.filter(|delay| *delay < Duration::from_secs(3_600)).map(|delay| Instant::now() + delay);
     }
 
+    /// Whether egui wants to run again by now.
+    #[cfg(feature = "tv")]
+    pub(in crate::ui) fn is_due(&self) -> bool {
+        self.wanted.is_some_and(|at| at <= Instant::now())
+    }
+
     /// Forgets what was laid out: nothing is to be drawn.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::ui) fn rest(&mut self) {
         self.primitives.clear();
         self.wanted = None;
     }
 
     /// When egui wants to run again without any input.
-    pub(super) fn wanted(&self) -> Option<Instant> {
+    pub(in crate::ui) fn wanted(&self) -> Option<Instant> {
         self.wanted
     }
 
     /// Draws what was laid out last.
-    pub(super) fn paint(
+    pub(in crate::ui) fn paint(
         &mut self,
         gpu: &Gpu,
         encoder: &mut wgpu::CommandEncoder,
@@ -110,16 +124,6 @@ impl Gui {
             self.renderer.free_texture(&id);
         }
     }
-}
-
-/// egui's own fonts, with the monospaced one to fill in signs (arrows) that the proportional one lacks.
-fn fonts() -> egui::FontDefinitions {
-    let mut fonts = egui::FontDefinitions::default();
-    let mono = fonts.families.get(&egui::FontFamily::Monospace).cloned().unwrap_or_default();
-    let proportional = fonts.families.entry(egui::FontFamily::Proportional).or_default();
-    let missing: Vec<_> = mono.into_iter().filter(|name| !proportional.contains(name)).collect();
-    proportional.extend(missing);
-    fonts
 }
 
 impl Drop for Gui {
