@@ -170,6 +170,7 @@ mod tests {
                 discontinuity: 0,
                 init: None,
                 gap: false,
+                part: None,
             };
             let key = RepresentationKey { period: 0, adaptation_set: 0, representation: 0 };
             let content = (n != 2).then_some(Content { key, segment, bytes: 100 });

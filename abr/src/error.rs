@@ -97,6 +97,10 @@ codes! {
     Unsupported = 3003, Parsing;
     /// A media segment is malformed.
     Container = 3004, Parsing;
+    /// A live broadcast has stopped growing.
+    Standing = 3005, Parsing;
+    /// What was to be played next has left the window that a live broadcast keeps.
+    BehindWindow = 3006, Parsing;
     /// The decoder could not be started.
     DecoderStart = 4001, Decoding;
     /// The decoder failed while running.

@@ -18,10 +18,54 @@ pub struct Presentation {
     pub duration: Option<Duration>,
     /// Wall-clock time of presentation time zero, when the manifest says so.
     pub availability_start: Option<WallClock>,
+    /// What the manifest says about playing it while it grows; `None` when it does not grow, or when only the
+    /// indexes tell (HLS: [`Input::Live`](crate::protocol::Input::Live)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
     /// Periods in timeline order, at least one in a playable presentation.
     pub periods: Vec<Period>,
     /// Problems that did not prevent reading, for people.
     pub warnings: Vec<String>,
+}
+
+/// How a growing timeline wants to be played.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Live {
+    /// What the live edge follows from.
+    pub edge: Edge,
+    /// Distance from the live edge to hold (`Latency@target`, `@suggestedPresentationDelay`, `HOLD-BACK`,
+    /// `PART-HOLD-BACK`).
+    pub target: Option<Duration>,
+    /// Longest distance that is acceptable (`Latency@max`).
+    pub max: Option<Duration>,
+    /// Slowest and fastest rate to approach the target with, in thousandths (`PlaybackRate`).
+    pub rates: Option<(u32, u32)>,
+    /// How far behind the live edge segments are kept (`@timeShiftBufferDepth`); `None`: all that is listed.
+    pub window: Option<Duration>,
+    /// Longest segment (`EXT-X-TARGETDURATION`, `@maxSegmentDuration`); zero when not stated.
+    pub segment: Duration,
+    /// Length of the parts in which segments appear (`PART-TARGET`, CMAF chunks).
+    pub part: Option<Duration>,
+    /// How often the manifest is to be fetched again (`@minimumUpdatePeriod`); `None`: the indexes are
+    /// (HLS), or nothing is.
+    pub refresh: Option<Duration>,
+    /// Whether a request for an index waits at the server until there is something new
+    /// (`CAN-BLOCK-RELOAD`).
+    pub blocking: bool,
+    /// How many services tell the time (`UTCTiming` with an address), to be asked in this order.
+    pub clocks: u32,
+}
+
+/// What the live edge follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Edge {
+    /// From wall-clock time and [`Presentation::availability_start`] (DASH).
+    Clock,
+    /// From what the indexes list, and when they did (HLS).
+    #[default]
+    Listed,
 }
 
 /// A span of the timeline with one set of tracks.

@@ -11,9 +11,9 @@
 //! 4. Failures of the world are facts. What to do about them is decided here.
 
 use crate::error::{Code, Error};
-use crate::presentation::{ContentType, Presentation, RepresentationKey};
+use crate::presentation::{ContentType, Live, Presentation, RepresentationKey};
 use crate::segments::{Segment, SegmentIndex};
-use crate::time::{MediaTime, Timestamp};
+use crate::time::{MediaTime, Timestamp, WallClock};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -79,6 +79,10 @@ pub enum Resource {
         /// Which.
         segment: Segment,
     },
+    /// The time from a service that the manifest names, below
+    /// [`Live::clocks`](crate::presentation::Live::clocks). Answered by [`Input::WallClock`] before
+    /// [`Input::Fetched`].
+    Clock(u32),
     /// A licence, or a key that a playlist names ([`Input::LicenceWanted`]); the keys stay with whoever
     /// fetches.
     Licence(LicenceId),
@@ -211,6 +215,8 @@ pub enum Command {
         /// Position in the current period's sets.
         adaptation_set: Option<u32>,
     },
+    /// Go to the live edge, less the latency to hold.
+    GoLive,
     /// Stop everything.
     Stop,
 }
@@ -221,8 +227,24 @@ pub enum Command {
 pub enum Input {
     /// Time passed.
     Tick,
-    /// The manifest was read.
+    /// The manifest was read, or read again and found changed. Positions that had a meaning before keep it:
+    /// what is gone stays in its place without segments, what is new comes after.
     Presentation(Box<Presentation>),
+    /// An index says how its title wants to be played while it grows (HLS); told before [`Input::Index`],
+    /// when it is new.
+    Live {
+        /// In place of [`Presentation::live`].
+        live: Box<Live>,
+        /// Wall-clock time of presentation time zero, as the index dates its segments.
+        zero: Option<WallClock>,
+    },
+    /// What time it is.
+    WallClock {
+        /// Coordinated universal time now.
+        time: WallClock,
+        /// Where that is known from.
+        source: ClockSource,
+    },
     /// A representation's index was read.
     Index {
         /// Whose.
@@ -318,6 +340,16 @@ pub enum Input {
     Trouble(Error),
     /// The user wants something.
     Command(Command),
+}
+
+/// Where the time is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockSource {
+    /// The clock of this machine: the last resort.
+    System,
+    /// The manifest itself, or a service that it names.
+    Manifest,
 }
 
 /// An order to carry out.
@@ -529,6 +561,27 @@ pub enum Event {
     Ended {
         /// Where.
         position: MediaTime,
+    },
+    /// Playback of a growing timeline is about to start.
+    Joined {
+        /// Where.
+        position: MediaTime,
+        /// The live edge.
+        edge: MediaTime,
+        /// Distance from it to hold.
+        target: Duration,
+    },
+    /// Playback was too far behind the live edge, or behind all that is kept, and goes on nearer to it.
+    Jumped {
+        /// Where from.
+        from: MediaTime,
+        /// Where to.
+        to: MediaTime,
+    },
+    /// The clock that the live edge follows was corrected.
+    ClockDrift {
+        /// By so much, in milliseconds.
+        by_ms: i64,
     },
 }
 

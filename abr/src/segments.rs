@@ -44,6 +44,30 @@ pub struct SegmentRuns {
     pub sizes: Vec<u64>,
     /// Whether no further segment will ever be added.
     pub complete: bool,
+    /// From when on segments can be had.
+    #[serde(default)]
+    pub availability: Availability,
+}
+
+/// From when on segments can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Availability {
+    /// When they are in the index.
+    #[default]
+    Listed,
+    /// So long before the live edge passes their end (`@availabilityTimeOffset`; ISO/IEC 23009-1, 5.3.9.5):
+    /// the index follows from a template and names segments that do not exist yet.
+    Early(Duration),
+}
+
+/// The place of a run in the segment that it belongs to, when it is made of parts (`EXT-X-PART`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Counts from zero in each segment.
+    pub index: u32,
+    /// Whether it can be decoded without the parts before it.
+    pub independent: bool,
 }
 
 /// `count` segments of `duration` ticks one after the other.
@@ -63,6 +87,10 @@ pub struct Run {
     pub init: Option<u32>,
     /// Whether these segments are known to be missing (`EXT-X-GAP`).
     pub gap: bool,
+    /// Set where the run holds the parts of segment [`number`](Self::number) from this one on, rather than
+    /// segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// One segment, looked up in a [`SegmentRuns`].
@@ -86,6 +114,9 @@ pub struct Segment {
     pub init: Option<u32>,
     /// See [`Run::gap`].
     pub gap: bool,
+    /// Which part of the segment it is, when it is not a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 impl Segment {
@@ -175,7 +206,7 @@ impl SegmentRuns {
         };
         Segment {
             position,
-            number: run.number.saturating_add(step),
+            number: if run.part.is_some() { run.number } else { run.number.saturating_add(step) },
             time: start.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64,
             start: at(start),
             end: at(start.saturating_add(i128::from(run.duration))),
@@ -183,7 +214,19 @@ impl SegmentRuns {
             discontinuity: run.discontinuity,
             init: run.init,
             gap: run.gap,
+            part: run.part.map(|part| Part {
+                index: part.index.saturating_add(u32::try_from(step).unwrap_or(u32::MAX)),
+                independent: part.independent,
+            }),
         }
+    }
+
+    /// Where `segment` of an earlier state of this index is now; `None` when it has left the index.
+    pub fn position_of(&self, segment: &Segment) -> Option<u64> {
+        let half = segment.duration() / 2;
+        let found = self.at(segment.start + half)?;
+        let apart = found.start.since(segment.start).max(segment.start.since(found.start));
+        (apart <= half / 2 && found.part.is_some() == segment.part.is_some()).then_some(found.position)
     }
 }
 
@@ -200,6 +243,7 @@ mod tests {
             discontinuity: 0,
             init: None,
             gap: false,
+            part: None,
         };
         SegmentRuns {
             timescale: 3,
@@ -207,6 +251,7 @@ mod tests {
             runs: vec![run(1, 30, 6, 2), run(3, 42, 4, 3), run(6, 60, 3, 1)],
             sizes: vec![100, 200],
             complete: true,
+            availability: Availability::Listed,
         }
     }
 
@@ -241,9 +286,11 @@ mod tests {
                 discontinuity: 0,
                 init: None,
                 gap: false,
+                part: None,
             }],
             sizes: vec![],
             complete: true,
+            availability: Availability::Listed,
         };
         assert!(index.get(u64::MAX - 1).is_some());
         assert!(index.at(MediaTime::ZERO).is_some());

@@ -5,8 +5,10 @@
 //! ```
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
-//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `appends` (queue and its replacement) · `clock` (start, stall, seek,
-//! end) · `watch` (hopeless downloads, stuck playback).
+//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `appends` (queue and its
+//! replacement) · `clock` (start, stall, seek, end) · `live` (the live edge and the window) · `latency`
+//! (playback rate) · `refresh` (manifests and indexes that grow) · `watch` (hopeless downloads, stuck
+//! playback).
 
 mod appends;
 mod attention;
@@ -15,6 +17,9 @@ mod clock;
 mod config;
 mod keys;
 mod ladder;
+mod latency;
+mod live;
+mod refresh;
 mod requests;
 mod schedule;
 mod startup;
@@ -40,6 +45,7 @@ use std::time::Duration;
 
 pub use attention::Attention;
 pub use config::Config;
+pub use live::LivePosition;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +133,7 @@ pub struct Session {
     network: Predictor,
     controller: Box<dyn Controller>,
     clock: Clock,
+    growth: live::Growth,
     /// Size at which the picture is shown, once told; `None` also while it is hidden.
     surface: Option<(u32, u32)>,
     bytes: u64,
@@ -168,6 +175,7 @@ impl Session {
             network: Predictor::new(config.prior),
             controller,
             clock: Clock::new(&config),
+            growth: live::Growth::default(),
             surface: None,
             bytes: 0,
             wasted: 0,
@@ -192,6 +200,8 @@ impl Session {
         match believable(fact) {
             Input::Tick => {}
             Input::Presentation(presentation) => self.on_presentation(*presentation),
+            Input::Live { live, zero } => self.on_live(*live, zero),
+            Input::WallClock { time, source } => self.on_wall_clock(time, source),
             Input::Index { representation, index } => self.on_index(representation, index),
             Input::FetchProgress { id, transfer, expected_bytes } => {
                 self.on_progress(id, transfer, expected_bytes);
@@ -256,10 +266,13 @@ impl Session {
         }
         self.evict();
         self.order_appends();
+        self.join();
         self.run_clock();
+        self.hold_latency();
         self.give_up_hopeless();
         self.end_unbegun();
         self.schedule();
+        self.keep_fresh();
         self.order_ends();
         self.watch_progress();
         self.make_due_requests();
@@ -287,6 +300,7 @@ impl Session {
                 self.replace_unwanted();
             }
             Command::SelectSet { track, adaptation_set } => self.select_set(track, adaptation_set),
+            Command::GoLive => self.go_live(),
             Command::Stop => self.stop(),
         }
     }
@@ -376,7 +390,7 @@ impl Session {
 
     /// Length of the timeline when known.
     pub fn duration(&self) -> Option<Duration> {
-        let presentation = self.presentation.as_ref()?;
+        let presentation = self.presentation.as_ref().filter(|_| !self.is_live())?;
         presentation.duration.or_else(|| Some(self.timeline_end()?.since(MediaTime::ZERO)))
     }
 

@@ -100,6 +100,11 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.place(key).ok().map(|place| self.entries.remove(place).1)
     }
 
+    /// Keeps the entries that `keep` says yes to.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.entries.retain(|(key, value)| keep(key, value));
+    }
+
     /// The keys, ascending.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         self.entries.iter().map(|(key, _)| key)

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::error::Code;
 use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, RepresentationKey};
 use crate::protocol::{FetchId, Reason};
-use crate::segments::Segment;
+use crate::segments::{Segment, SegmentRuns};
 use crate::time::{MediaTime, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -245,6 +245,7 @@ pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor
             if sliver { runs.get(segment.position.saturating_add(1)) } else { Some(segment) }
         }),
     };
+    let found = found.map(|segment| if cursor.exact { decodable(runs, segment) } else { segment });
     match (found, period_end(presentation, cursor.period)) {
         (None, _) => Lookup::End,
         (Some(segment), Some(end)) if segment.start + PERIOD_TOLERANCE >= end => Lookup::End,
@@ -253,6 +254,19 @@ pub(crate) fn lookup(presentation: &Presentation, key: RepresentationKey, cursor
         (Some(segment), Some(end)) => Lookup::Segment(Segment { end: segment.end.min(end), ..segment }),
         (Some(segment), None) => Lookup::Segment(segment),
     }
+}
+
+/// The part to begin with so that `segment` can be decoded: itself, or an independent one before it.
+fn decodable(runs: &SegmentRuns, segment: Segment) -> Segment {
+    let mut first = segment;
+    while first.part.is_some_and(|part| !part.independent && part.index > 0) {
+        let before = first.position.checked_sub(1).and_then(|position| runs.get(position));
+        match before.filter(|before| before.number == first.number && before.part.is_some()) {
+            Some(before) => first = before,
+            None => break,
+        }
+    }
+    first
 }
 
 /// End of a period on the timeline; `None` when only the segments tell.

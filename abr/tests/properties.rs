@@ -33,10 +33,17 @@ struct Case {
 
 fn representation(bps: u64, height: u32, length_ms: u64) -> Representation {
     let count = (LENGTH.as_millis() as u64).div_ceil(length_ms);
-    let run =
-        Run { number: 1, start: 0, duration: length_ms, count, discontinuity: 0, init: Some(0), gap: false };
-    let index =
-        SegmentRuns { timescale: 1000, offset_ticks: 0, runs: vec![run], sizes: vec![], complete: true };
+    let run = Run {
+        number: 1,
+        start: 0,
+        duration: length_ms,
+        count,
+        discontinuity: 0,
+        init: Some(0),
+        gap: false,
+        part: None,
+    };
+    let index = SegmentRuns { timescale: 1000, runs: vec![run], complete: true, ..SegmentRuns::default() };
     Representation {
         id: format!("{bps}"),
         bandwidth_bps: bps,

@@ -203,6 +203,7 @@ fn status(world: &World, started: Instant) -> Status {
                 discontinuity: 0,
                 init: None,
                 gap: false,
+                part: None,
             },
             chosen: key(2),
             reason: Reason::Controller,

@@ -184,12 +184,49 @@ pub enum Line {
         dropped: u64,
         /// Audio minus video presentation time, when both run.
         av_offset_ms: Option<f64>,
+        /// How a broadcast is followed; its fields stand among these, and are absent on demand.
+        #[serde(flatten)]
+        live: Option<LiveFigures>,
+    },
+    /// Playback of a broadcast is about to start.
+    Joined {
+        /// Where.
+        position_ms: i64,
+        /// The live edge.
+        edge_ms: i64,
+        /// Distance from it to hold.
+        target_latency_ms: u64,
+    },
+    /// Playback was too far behind the live edge and goes on nearer to it.
+    Jumped {
+        /// From where.
+        from_ms: i64,
+        /// To where.
+        to_ms: i64,
+    },
+    /// The clock that the live edge follows was corrected.
+    ClockDrift {
+        /// By so much.
+        by_ms: i64,
     },
     /// The end, whatever the reason.
     End {
         /// The figures of the session.
         summary: Summary,
     },
+}
+
+/// How a broadcast is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LiveFigures {
+    /// How far the position is behind the live edge.
+    pub latency_ms: i64,
+    /// How far it should be.
+    pub target_latency_ms: i64,
+    /// Playback rate, 1.0 is normal.
+    pub rate: f64,
+    /// Wall-clock time of what is on the screen, since 1970, where the manifest dates it.
+    pub wall_ms: Option<i64>,
 }
 
 /// The figures of a session, as `--json` prints them.

@@ -190,6 +190,7 @@ fn placed(case: &Case, bytes: &[u8]) -> Result<Vec<Cue>, String> {
 fn append(track: ContentType, start: i64, timing: Timing, data: Vec<u8>) -> Append {
     let start = MediaTime::from_nanos(start);
     let segment = Segment {
+        part: None,
         position: 0,
         number: 0,
         time: 0,

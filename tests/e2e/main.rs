@@ -17,6 +17,7 @@ mod picture;
 mod demo;
 mod presentations;
 mod nginx;
+mod live;
 mod text;
 mod resume;
 mod tv;

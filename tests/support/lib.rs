@@ -4,8 +4,10 @@
 pub mod workspace;
 pub mod fault;
 pub mod shaping;
+pub mod source;
 pub mod origin;
 pub mod content;
+pub mod live;
 pub mod protected;
 pub mod licence;
 pub mod sluice;

@@ -5,6 +5,7 @@
 
 use crate::fault::{self, Effect, Fault};
 use crate::shaping::{Link, Shaper};
+use crate::source::{self, Served, Source};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -34,6 +35,7 @@ pub struct Site {
     files: BTreeMap<String, Bytes>,
     faults: Vec<Fault>,
     link: Option<Link>,
+    source: Option<Arc<dyn Source>>,
     headers: Vec<(String, String)>,
 }
 
@@ -58,6 +60,12 @@ impl Site {
     /// Sends over this link; without one, as fast as loopback goes.
     pub fn link(mut self, link: Link) -> Self {
         self.link = Some(link);
+        self
+    }
+
+    /// Asks this first.
+    pub fn source(mut self, source: Arc<dyn Source>) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -266,7 +274,12 @@ async fn answer(
         shaper.answer().await;
     }
     let path = target.split('?').next().unwrap_or_default();
-    let plan = Plan::new(&state.site, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
+    let file = match source::answer(state.site.source.as_deref(), target).await {
+        Served::Bytes(bytes) => Some(bytes),
+        Served::Missing => None,
+        Served::File | Served::Wait(_) => state.site.read(path),
+    };
+    let plan = Plan::new(file, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
     state.note(number, |asked| asked.status = plan.status.as_u16());
 
     let mut response = Response::new(Pieces::none());
@@ -340,8 +353,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(site: &Site, path: &str, target: &str, range: Option<&str>, effect: Option<&Effect>) -> Self {
-        let Some(file) = site.read(path) else { return Self::status(StatusCode::NOT_FOUND) };
+    fn new(
+        file: Option<Bytes>,
+        path: &str,
+        target: &str,
+        range: Option<&str>,
+        effect: Option<&Effect>,
+    ) -> Self {
+        let Some(file) = file else { return Self::status(StatusCode::NOT_FOUND) };
         let range = range.filter(|_| effect != Some(&Effect::IgnoreRange));
         let mut plan = Self::file(path, file, range);
         if let Some(effect) = effect {

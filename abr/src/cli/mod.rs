@@ -4,6 +4,7 @@
 //! failed.
 
 mod compare;
+mod live;
 mod convert;
 mod documents;
 mod experiment;

@@ -32,14 +32,17 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     abr-sim run --title synthetic:segments=60 --trace trace.json\n  \
+    abr-sim run --live numbers --seconds 300 --trace trace.json\n  \
     sluice inspect https://example.org/title.mpd --json > title.json\n  \
     abr-sim run --title title.json --trace trace.json --explain\n  \
     abr-sim run --title title.json --trace trace.json --plot session.svg\n  \
     abr-sim run --title movie.json --trace traces/ --controller bola-e --json")]
 pub(super) struct Run {
     /// Title: the output of `sluice inspect --json`, a Sabre movie, a Pensieve folder, or `synthetic:…`.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "live", conflicts_with = "live", default_value = "")]
     title: String,
+    #[command(flatten)]
+    live: super::live::LiveOptions,
     /// A trace in any known format, or a folder of traces.
     #[arg(long)]
     trace: PathBuf,
@@ -86,6 +89,9 @@ impl Run {
         }
         if !(0.0..=60_000.0).contains(&self.latency_ms) {
             return Err(Failure::Usage("--latency-ms must be within 0 to 60000".into()));
+        }
+        if let Some(broadcast) = self.live.broadcast()? {
+            return self.live.run(broadcast, &self.trace, self.latency_ms, self.config(), self.json);
         }
         let presentation = staging::load_presentation(&self.title)?;
         if self.trace.is_dir() {

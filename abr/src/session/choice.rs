@@ -13,6 +13,8 @@ use std::time::Duration;
 /// Segments that a controller may look ahead.
 const UPCOMING: u64 = controller::HORIZON as u64;
 
+/// A growing timeline has at least so many segments left.
+const ENDLESS: u64 = 1000;
 /// Length of segments of which nothing is known.
 pub(super) const USUAL_LENGTH: Duration = Duration::from_secs(4);
 
@@ -179,7 +181,7 @@ impl Session {
         let (upcoming, bits, remaining) = self.outlook(presentation, track, keys, ladder, outlook);
         let situation = Situation {
             buffer: Duration::from_millis(self.ahead(track).as_millis() as u64),
-            buffer_max: self.config.buffer_ahead,
+            buffer_max: self.most_ahead(),
             rungs,
             previous,
             upcoming,
@@ -187,7 +189,7 @@ impl Session {
             remaining,
             since_start: track.since_start,
             network: &self.network,
-            live: None,
+            live: self.live_situation(),
         };
         let first =
             previous.is_none().then(|| controller::first_rung(&situation, self.config.startup_target));
@@ -276,10 +278,17 @@ impl Session {
             return (upcoming, bits, 1);
         };
         let remaining = guide.len().saturating_sub(first.position).max(1);
+        // What is not listed yet will be like what is.
+        let grows = self.is_live();
+        let remaining = if grows { remaining.max(ENDLESS) } else { remaining };
         let steps = remaining.min(UPCOMING);
+        let mut length = first.duration();
         for step in 0..steps {
-            let Some(segment) = guide.get(first.position + step) else { break };
-            let length = segment.duration();
+            match guide.get(first.position + step) {
+                Some(segment) => length = segment.duration(),
+                None if grows => {}
+                None => break,
+            }
             upcoming.push(Upcoming { duration: length });
             for (key, first) in keys.iter().zip(&*firsts) {
                 let own = first.and_then(|first| {

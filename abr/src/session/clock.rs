@@ -36,6 +36,8 @@ pub(super) struct Clock {
     /// What the pipeline says.
     running: bool,
     rate: u32,
+    /// The rate that the user wishes.
+    wished: u32,
     paused: bool,
     started: bool,
     /// Resumed by the user, but not running yet.
@@ -65,6 +67,7 @@ impl Clock {
             run: false,
             running: false,
             rate: NORMAL,
+            wished: NORMAL,
             paused: !config.autoplay,
             started: false,
             resuming: false,
@@ -79,6 +82,16 @@ impl Clock {
 
     pub(super) fn start_at(&mut self, position: MediaTime) {
         self.position = position;
+    }
+
+    /// Playback rate in thousandths, as ordered.
+    pub(super) fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Playback rate in thousandths, as wished by the user.
+    pub(super) fn wished_rate(&self) -> u32 {
+        self.wished
     }
 
     /// Where the pipeline last said it was.
@@ -167,6 +180,7 @@ impl Session {
         self.leap_holes(&active);
         let position = self.position(self.now);
         let need = if self.clock.started && !self.clock.is_seeking() { RESUME_AHEAD } else { START_AHEAD };
+        let need = self.least_ahead(need);
         if !self.clock.run {
             let tracks = || active.iter().map(|place| &self.tracks[*place]);
             // Holes alone are nothing to play.
@@ -221,6 +235,7 @@ impl Session {
 
     fn start_clock(&mut self, position: MediaTime) {
         self.end_stall();
+        let position = if self.clock.started { position } else { self.trim_start(position) };
         self.order_clock(true);
         if !self.clock.started {
             self.clock.started = true;
@@ -236,6 +251,7 @@ impl Session {
         if self.clock.stalled.is_none() {
             self.clock.stalled = Some(self.now);
             self.report(Event::StallStart { position });
+            self.live_stalled();
         }
     }
 
@@ -265,6 +281,9 @@ impl Session {
         } else if self.clock.paused {
             self.clock.paused = false;
             self.clock.resuming = self.clock.started;
+            if self.clock.started {
+                self.follow_from(self.position(self.now));
+            }
         }
     }
 
@@ -286,6 +305,12 @@ impl Session {
             return;
         }
         let rate = (rate.clamp(0.1, 16.0) * f64::from(NORMAL)).round() as u32;
+        self.clock.wished = rate;
+        self.apply_rate(rate);
+    }
+
+    /// Plays at a rate in thousandths.
+    pub(super) fn apply_rate(&mut self, rate: u32) {
         if rate != self.clock.rate {
             let position = self.position(self.now);
             self.clock.anchor(position, self.now);
@@ -329,6 +354,9 @@ impl Session {
     }
 
     pub(super) fn clamp_to_timeline(&self, time: MediaTime) -> MediaTime {
+        if let Some((start, end)) = self.seekable() {
+            return time.clamp(start, end);
+        }
         let start =
             self.presentation.as_ref().and_then(|p| p.periods.first()).map_or(MediaTime::ZERO, |p| p.start);
         let end = self.timeline_end().map_or(MediaTime::MAX, |end| (end - END_MARGIN).max(start));
@@ -352,6 +380,18 @@ impl Session {
             self.clock.start_at(to);
             return;
         }
+        if self.is_live() {
+            if !self.has_joined() {
+                self.config.start_at = to;
+                return;
+            }
+            self.follow_from(self.clamp_to_timeline(to));
+        }
+        self.seek_now(to);
+    }
+
+    /// Seeks, after the picture of a seek that is about to arrive.
+    pub(super) fn seek_now(&mut self, to: MediaTime) {
         let waiting = self.clock.seeking.is_some_and(|seeking| seeking.satisfied.is_some());
         if waiting {
             // The picture of the running seek is about to appear: show it first. The last one wins.
@@ -361,13 +401,14 @@ impl Session {
         }
     }
 
-    fn begin_seek(&mut self, to: MediaTime) {
+    pub(super) fn begin_seek(&mut self, to: MediaTime) {
         let to = self.playable_from(self.clamp_to_timeline(to));
         let from = self.position(self.now);
         let holds =
             |track: &crate::track::Track| track.dropped || !track.paces() || track.buffer.contains(to);
         let buffered = !self.tracks.is_empty() && self.tracks.iter().all(holds);
         self.end_stall();
+        self.reset_rate();
         self.report(Event::SeekStart { from, to, buffered });
         if !buffered {
             self.order_clock(false);
@@ -431,9 +472,9 @@ impl Session {
     /// Notes when a seek has its data; ends it when the pipeline keeps silent.
     fn finish_seek(&mut self) {
         let Some(seeking) = self.clock.seeking else { return };
-        let ready = |track: &crate::track::Track| {
-            track.dropped || !track.paces() || track.is_ready(seeking.to, START_AHEAD)
-        };
+        let need = self.least_ahead(START_AHEAD);
+        let ready =
+            |track: &crate::track::Track| track.dropped || !track.paces() || track.is_ready(seeking.to, need);
         if seeking.satisfied.is_none() && self.tracks.iter().all(ready) {
             self.clock.seeking = Some(Seeking { satisfied: Some(self.now), ..seeking });
         }

@@ -41,6 +41,10 @@ pub struct Config {
     pub prior: Option<Prior>,
     /// How long to keep trying while the network is unreachable and nothing is left to play.
     pub reconnect: Duration,
+    /// Distance from the live edge to hold; `None` for what the manifest asks for.
+    pub live_latency: Option<Duration>,
+    /// Slowest and fastest playback rate to hold it with, in thousandths; both 1000 for none.
+    pub catch_up: (u32, u32),
     /// Seed of the jitter of retry delays.
     pub seed: u64,
 }
@@ -62,6 +66,8 @@ impl Default for Config {
             startup_target: Duration::from_secs(1),
             prior: None,
             reconnect: Duration::from_secs(30),
+            live_latency: None,
+            catch_up: (950, 1050),
             seed: 0,
         }
     }

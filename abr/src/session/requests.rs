@@ -23,6 +23,8 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 const LICENCE_FIRST_BYTE: Duration = Duration::from_secs(5);
 const LICENCE_BYTES: u64 = 1 << 20;
 const MANIFEST_BYTES: u64 = 16 << 20;
+const CLOCK_BYTES: u64 = 4 << 10;
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const INIT_BYTES: u64 = 4 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
 const LEAST_SEGMENT_LIMIT: u64 = 4 << 20;
@@ -36,13 +38,14 @@ pub(super) enum Owner {
     Index(RepresentationKey),
     Init(RepresentationKey, u32),
     Segment(ContentType),
+    Clock,
     Licence(LicenceId),
 }
 
 impl Owner {
     /// Whether it is served by the interchangeable hosts of the title.
     fn is_located(self) -> bool {
-        !matches!(self, Self::Licence(_))
+        !matches!(self, Self::Licence(_) | Self::Clock)
     }
 }
 
@@ -94,6 +97,11 @@ impl Job {
             doubted: false,
             state: State::Due(due),
         }
+    }
+
+    /// Whether nothing was tried yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.attempts == 0
     }
 }
 
@@ -159,7 +167,7 @@ impl Session {
 
     fn location_count(&self, owner: Owner) -> u32 {
         let key = match owner {
-            Owner::Presentation | Owner::Licence(_) => None,
+            Owner::Presentation | Owner::Clock | Owner::Licence(_) => None,
             Owner::Index(key) | Owner::Init(key, _) => Some(key),
             Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching).map(|f| f.key),
         };
@@ -170,9 +178,16 @@ impl Session {
     fn limits(&self, resource: Resource) -> (u64, Timeouts) {
         let timeouts = |first_byte, total| Timeouts { first_byte, idle: IDLE, total };
         match resource {
+            Resource::Index(_) if self.live_facts().is_some_and(|live| live.blocking) => {
+                // The server may hold its answer back for as long as three segments take.
+                let segment = self.live_facts().map_or(Duration::ZERO, |live| live.segment);
+                let patience = SHORTEST_TOTAL.max(segment.saturating_mul(3)).min(LONGEST_TOTAL);
+                (MANIFEST_BYTES, timeouts(patience, patience + SHORTEST_TOTAL))
+            }
             Resource::Presentation | Resource::Index(_) => {
                 (MANIFEST_BYTES, timeouts(SHORTEST_TOTAL, SHORTEST_TOTAL))
             }
+            Resource::Clock(_) => (CLOCK_BYTES, timeouts(CLOCK_TIMEOUT, CLOCK_TIMEOUT)),
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
             Resource::Licence(_) => (LICENCE_BYTES, timeouts(LICENCE_FIRST_BYTE, LICENCE_FIRST_BYTE)),
             Resource::Segment { representation, segment } => {
@@ -251,7 +266,7 @@ impl Session {
         let is_known = match request.owner {
             Owner::Presentation => self.presentation.is_some(),
             Owner::Index(key) => self.index_is_known(key),
-            Owner::Init(..) | Owner::Segment(_) | Owner::Licence(_) => true,
+            Owner::Init(..) | Owner::Segment(_) | Owner::Clock | Owner::Licence(_) => true,
         };
         if !is_known {
             let detail = "the answer was complete but nothing could be read from it".to_owned();
@@ -260,8 +275,9 @@ impl Session {
             return;
         }
         self.jobs.remove(&request.owner);
+        self.refreshed(request.owner, request.started);
         match request.owner {
-            Owner::Presentation | Owner::Index(_) | Owner::Licence(_) => {}
+            Owner::Presentation | Owner::Index(_) | Owner::Clock | Owner::Licence(_) => {}
             Owner::Init(key, init) => {
                 self.inits.insert((key, init));
             }
@@ -371,7 +387,11 @@ impl Session {
     }
 
     fn given_up(&mut self, owner: Owner, failure: Failure) {
+        if self.refresh_failed(owner, &failure) {
+            return;
+        }
         match owner {
+            Owner::Clock => {}
             Owner::Presentation => {
                 let code = retry::code(failure.kind, true);
                 self.fail(Error::new(Severity::Fatal, code, failure.detail));

@@ -82,7 +82,8 @@ impl Session {
             }
             // While its index is on the way, the choice stands.
             let awaited = track.awaited.is_some_and(|key| self.jobs.contains_key(&Owner::Index(key)));
-            if awaited || !self.has_room(place) {
+            let awaited = awaited && !self.is_pressed(place);
+            if awaited || !self.is_within_reach(place) || !self.has_room(place) {
                 return;
             }
             let (key, reason, values) = match self.choose(place) {
@@ -102,8 +103,19 @@ impl Session {
             match self.segment_at(presentation, place, key) {
                 Lookup::Pending => {
                     self.want_index(key, 0);
-                    match self.stand_in(place, key) {
+                    match self.stand_in(place, key).filter(|_| !self.can_wait_for_index(place, key)) {
                         Some((key, segment)) => self.fetch(place, key, segment, reason, values),
+                        None => self.tracks[place].awaited = Some(key),
+                    }
+                    return;
+                }
+                // Its index is older than that of the representation in use.
+                Lookup::End if self.grows(key) && self.peek(place).is_some() => {
+                    let waits = self.can_wait_for_index(place, key);
+                    self.want_newer_index(key);
+                    let last = self.tracks[place].last.filter(|_| !waits);
+                    match self.peek(place).filter(|(other, _)| last == Some(*other)) {
+                        Some((other, segment)) => self.fetch(place, other, segment, reason, values),
                         None => self.tracks[place].awaited = Some(key),
                     }
                     return;
@@ -117,6 +129,12 @@ impl Session {
                     if !self.skip(place, key, &segment) {
                         return;
                     }
+                }
+                // A part that needs those before it is no place to switch at.
+                Lookup::Segment(segment) if self.must_stay(place, key, &segment) => {
+                    let Some((last, segment)) = self.peek(place) else { return };
+                    self.fetch(place, last, segment, reason, Vec::new());
+                    return;
                 }
                 Lookup::Segment(segment) => {
                     if self.replace_worse(place, key) {
@@ -190,7 +208,7 @@ impl Session {
     }
 
     /// The segment at a track's cursor in the representation used last, or any whose index is known.
-    fn peek(&self, place: usize) -> Option<(RepresentationKey, Segment)> {
+    pub(super) fn peek(&self, place: usize) -> Option<(RepresentationKey, Segment)> {
         let presentation = self.presentation.as_ref()?;
         let track = &self.tracks[place];
         let adaptation_set = track.set(track.cursor.period)?;
@@ -366,6 +384,9 @@ impl Session {
         let Some(place) = self.place_of(kind) else { return };
         let Some(fetching) = self.tracks[place].fetching.take() else { return };
         self.tracks[place].cursor = fetching.before;
+        if self.came_too_early(place, &fetching, &failure) {
+            return;
+        }
         self.blame(place, fetching.key, retry::code(failure.kind, false), failure, Fault::Segment);
     }
 
@@ -592,17 +613,5 @@ impl Session {
     pub fn period_now(&self) -> u32 {
         let position = self.position(self.now);
         self.presentation.as_ref().map_or(0, |p| crate::track::period_at(p, position))
-    }
-
-    /// End of the timeline as far as it is known.
-    pub(super) fn timeline_end(&self) -> Option<MediaTime> {
-        let presentation = self.presentation.as_ref()?;
-        let stated = presentation.duration.map(|duration| MediaTime::ZERO + duration);
-        let last = presentation.periods.last()?;
-        let periods = last.duration.map(|duration| last.start + duration);
-        let sets = last.adaptation_sets.iter();
-        let indexes =
-            sets.flat_map(|set| &set.representations).filter_map(|r| Some(r.index.known()?.span()?.1));
-        stated.or(periods).or_else(|| indexes.max())
     }
 }

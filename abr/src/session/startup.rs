@@ -13,8 +13,11 @@ const WARNINGS: usize = 20;
 
 impl Session {
     pub(super) fn on_presentation(&mut self, mut presentation: Presentation) {
-        if self.presentation.is_some() || self.over.is_some() {
+        if self.over.is_some() {
             return;
+        }
+        if self.presentation.is_some() {
+            return self.on_refreshed_presentation(presentation);
         }
         for period in &mut presentation.periods {
             let sets = period.adaptation_sets.iter_mut();
@@ -33,7 +36,9 @@ impl Session {
         for warning in warnings {
             self.report(Event::Error(Error::new(Severity::Warning, Code::Manifest, warning)));
         }
-        let start = self.clamp_to_timeline(self.config.start_at);
+        self.adopt_live();
+        let start =
+            if self.is_live() { MediaTime::ZERO } else { self.clamp_to_timeline(self.config.start_at) };
         self.clock.start_at(start);
         for kind in [ContentType::Video, ContentType::Audio] {
             self.add_track(kind, start, None);
@@ -46,14 +51,42 @@ impl Session {
             let message = format!("none of the {representations} representations on offer is video or audio");
             self.fail(Error::new(Severity::Fatal, Code::NothingPlayable, message));
         }
+        self.manifest_grew();
+        if self.is_live() {
+            let keys = self.presentation.iter().flat_map(|p| p.representations().map(|(key, _)| key));
+            for key in keys.collect::<Vec<_>>() {
+                self.observe_edge(key);
+            }
+            self.join();
+        }
     }
 
     pub(super) fn on_index(&mut self, key: RepresentationKey, index: SegmentIndex) {
+        let SegmentIndex::Known(mut runs) = index else { return };
+        repair(&mut runs);
+        self.rebase(key, &runs);
         let Some(presentation) = self.presentation.as_mut() else { return };
         let Some(representation) = presentation.representation_mut(key) else { return };
-        if let SegmentIndex::Known(mut runs) = index {
-            repair(&mut runs);
-            representation.index = SegmentIndex::Known(runs);
+        let changed = representation.index.known() != Some(&runs);
+        representation.index = SegmentIndex::Known(runs);
+        for track in &mut self.tracks {
+            track.awaited = track.awaited.filter(|awaited| *awaited != key);
+        }
+        if changed && self.is_live() {
+            self.index_grew(key);
+            self.observe_edge(key);
+            self.join();
+            self.end_if_complete();
+        }
+    }
+
+    /// A timeline whose indexes in use are all complete does not grow any more.
+    fn end_if_complete(&mut self) {
+        let mut active = self.tracks.iter().filter(|track| !track.dropped);
+        let complete = |track: &Track| self.index_in_use(track).is_none_or(|(_, runs)| runs.complete);
+        let by_index = self.live_facts().is_some_and(|live| live.refresh.is_none());
+        if by_index && active.all(complete) {
+            self.end_growth();
         }
     }
 
@@ -143,7 +176,7 @@ impl Session {
     }
 
     /// Whether some representation of a set is not excluded for good.
-    fn is_usable(&self, period: u32, adaptation_set: u32) -> bool {
+    pub(super) fn is_usable(&self, period: u32, adaptation_set: u32) -> bool {
         let key = |representation| RepresentationKey { period, adaptation_set, representation };
         let set = self.presentation.as_ref().and_then(|p| p.adaptation_set(key(0)));
         set.is_some_and(|set| {
@@ -237,7 +270,7 @@ impl Session {
 }
 
 /// Drops what the model forbids, so that arithmetic on it stays defined.
-fn repair(runs: &mut SegmentRuns) {
+pub(super) fn repair(runs: &mut SegmentRuns) {
     runs.timescale = runs.timescale.max(1);
     runs.runs.retain(|run| run.count > 0 && run.duration > 0);
     for size in &mut runs.sizes {

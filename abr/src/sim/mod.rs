@@ -8,6 +8,7 @@ pub mod pensieve;
 pub mod expected;
 pub mod link;
 pub mod origin;
+pub mod live;
 pub mod pipeline;
 pub mod playback;
 pub mod staging;

@@ -2,6 +2,7 @@
 
 use crate::presentation::Presentation;
 use crate::protocol::{FailureKind, Fetch, Resource};
+use crate::time::{Timestamp, WallClock};
 use std::time::Duration;
 
 /// Bytes of a manifest, an index, an initialization segment and a licence.
@@ -42,6 +43,11 @@ pub enum Fate {
 pub trait Origin {
     /// Answers one request.
     fn answer(&mut self, presentation: &Presentation, fetch: &Fetch) -> Answer;
+
+    /// The presentation and the wall-clock time now, when the title grows; `None` when it stays as it is.
+    fn live(&mut self, _now: Timestamp) -> Option<(Presentation, WallClock)> {
+        None
+    }
 }
 
 /// Answers everything, with the sizes of the presentation.
@@ -65,7 +71,7 @@ pub fn whole(presentation: &Presentation, fetch: &Fetch) -> Answer {
     let bytes = match fetch.resource {
         Resource::Presentation => SMALL.0,
         Resource::Index(_) => SMALL.1,
-        Resource::Init { .. } => SMALL.2,
+        Resource::Init { .. } | Resource::Clock(_) => SMALL.2,
         Resource::Licence(_) => SMALL.3,
         Resource::Segment { representation, segment } => segment.size.unwrap_or_else(|| {
             let bandwidth = presentation.representation(representation).map_or(0, |r| r.bandwidth_bps);

@@ -6,7 +6,7 @@ use super::pipeline::NullPipeline;
 use crate::error::Code;
 use crate::presentation::{Presentation, RepresentationKey};
 use crate::protocol::{
-    AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, KeyStatus, LicenceId, Output,
+    AppendFailure, ClockSource, Failure, FailureKind, Fetch, FetchId, Input, KeyStatus, LicenceId, Output,
     POSITION_INTERVAL, PROGRESS_INTERVAL, Phase, Resource, Transfer,
 };
 use crate::qoe::{Meter, Summary};
@@ -14,7 +14,8 @@ use crate::retry::licence_code;
 use crate::segments::SegmentIndex;
 use crate::session::{Config, Session};
 use crate::table::Table;
-use crate::time::{MediaTime, Timestamp, nanos};
+use crate::time::{MediaTime, Timestamp, WallClock, nanos};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ struct Active {
 /// it can surround a driver under test as well as the simulator's own loop.
 pub struct World<'a> {
     now: Timestamp,
-    presentation: &'a Presentation,
+    presentation: Cow<'a, Presentation>,
     pending_indexes: bool,
     origin: &'a mut dyn Origin,
     transfers: Transfers,
@@ -178,7 +179,7 @@ impl<'a> World<'a> {
     ) -> Self {
         Self {
             now: Timestamp::ZERO,
-            presentation,
+            presentation: Cow::Borrowed(presentation),
             pending_indexes,
             origin,
             transfers: Transfers::new(link),
@@ -283,8 +284,16 @@ impl World<'_> {
         }
     }
 
+    /// Brings the title up to date, when it grows.
+    fn grow(&mut self) -> Option<WallClock> {
+        let (presentation, time) = self.origin.live(self.now)?;
+        *self.presentation.to_mut() = presentation;
+        Some(time)
+    }
+
     fn fetch(&mut self, fetch: Fetch) {
-        let answer = self.origin.answer(self.presentation, &fetch);
+        self.grow();
+        let answer = self.origin.answer(&self.presentation, &fetch);
         let (id, now) = (fetch.id, self.now);
         let bytes = match answer.fate {
             Fate::Fails(_, after) | Fate::Stands(after) => after,
@@ -455,9 +464,17 @@ impl World<'_> {
             }
             Fate::Whole | Fate::Stands(_) | Fate::Cached => {}
         }
+        let time = self.grow();
         match active.fetch.resource {
             Resource::Presentation => {
-                let mut presentation = self.presentation.clone();
+                let mut presentation = self.presentation.clone().into_owned();
+                if let Some(time) = time {
+                    self.facts.push_back(Input::WallClock { time, source: ClockSource::System });
+                    if self.pending_indexes {
+                        presentation.dynamic = false;
+                        presentation.live = None;
+                    }
+                }
                 if self.pending_indexes {
                     let sets = presentation.periods.iter_mut().flat_map(|p| &mut p.adaptation_sets);
                     for representation in sets.flat_map(|set| &mut set.representations) {
@@ -467,11 +484,19 @@ impl World<'_> {
                 self.facts.push_back(Input::Presentation(Box::new(presentation)));
             }
             Resource::Index(key) => {
+                if let Some(live) = self.presentation.live.clone().filter(|_| self.pending_indexes) {
+                    let zero = self.presentation.availability_start;
+                    self.facts.push_back(Input::Live { live: Box::new(live), zero });
+                }
                 let index =
                     self.presentation.representation(key).map(|r| r.index.clone()).unwrap_or_default();
                 self.facts.push_back(Input::Index { representation: key, index });
             }
             Resource::Init { .. } => {}
+            Resource::Clock(_) => {
+                let time = time.unwrap_or_default();
+                self.facts.push_back(Input::WallClock { time, source: ClockSource::Manifest });
+            }
             Resource::Licence(id) => {
                 for representation in self.locked_by(id) {
                     self.facts.push_back(Input::KeyStatus { representation, status: KeyStatus::Usable });

@@ -45,9 +45,16 @@ pub fn presentation(title: &Title) -> Presentation {
     for duration in title.durations_ms.iter().map(|ms| ticks(*ms)) {
         match runs.last_mut() {
             Some(run) if run.duration == duration => run.count += 1,
-            _ => {
-                runs.push(Run { number, start, duration, count: 1, discontinuity: 0, init: None, gap: false })
-            }
+            _ => runs.push(Run {
+                number,
+                start,
+                duration,
+                count: 1,
+                discontinuity: 0,
+                init: None,
+                gap: false,
+                part: None,
+            }),
         }
         number += 1;
         start = start.saturating_add_unsigned(duration);
@@ -69,6 +76,7 @@ pub fn presentation(title: &Title) -> Presentation {
             runs: runs.clone(),
             sizes: (0..title.segments()).map(|s| title.size_bits(s, quality).div_ceil(8)).collect(),
             complete: true,
+            availability: Default::default(),
         }),
     };
     let representations = title.bitrates_kbps.iter().enumerate().map(|(q, kbps)| representation(q, *kbps));

@@ -43,6 +43,7 @@ fn runs() -> impl Strategy<Value = SegmentRuns> {
         discontinuity: 0,
         init: Some(0),
         gap,
+        part: None,
     });
     (prop_oneof![Just(0u32), Just(1000), any::<u32>()], any::<i64>(), prop::collection::vec(run, 0..4))
         .prop_map(|(timescale, offset, runs)| SegmentRuns {
@@ -51,6 +52,7 @@ fn runs() -> impl Strategy<Value = SegmentRuns> {
             runs,
             sizes: vec![1, u64::MAX],
             complete: true,
+            availability: Default::default(),
         })
 }
 

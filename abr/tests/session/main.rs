@@ -2,6 +2,7 @@
 
 mod failures;
 mod hostile;
+mod live;
 mod keys;
 mod periods;
 mod playback;

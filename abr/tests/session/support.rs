@@ -27,14 +27,23 @@ pub(crate) fn at(ms: u64) -> Timestamp {
 
 pub(crate) fn index(start_s: u64, seconds: u64, length_ms: u64) -> SegmentIndex {
     let count = (seconds * 1000).div_ceil(length_ms);
-    let run =
-        Run { number: 1, start: 0, duration: length_ms, count, discontinuity: 0, init: Some(0), gap: false };
+    let run = Run {
+        number: 1,
+        start: 0,
+        duration: length_ms,
+        count,
+        discontinuity: 0,
+        init: Some(0),
+        gap: false,
+        part: None,
+    };
     SegmentIndex::Known(SegmentRuns {
         timescale: 1000,
         offset_ticks: start_s as i64 * 1000,
         runs: vec![run],
         sizes: vec![],
         complete: true,
+        availability: Default::default(),
     })
 }
 

@@ -49,6 +49,10 @@ fn advice(code: Code) -> &'static str {
             "The title needs something this version does not do; see README for what it does."
         }
         Code::Container => "The media is damaged at the place named. Other renditions may play: try --lock.",
+        Code::Standing => "The broadcast is interrupted at its source. Wait, or come back later.",
+        Code::BehindWindow => {
+            "Playback was paused or slow for longer than the server keeps; it goes on nearer to live."
+        }
         Code::DecoderStart => "Install the packages in player/packages.txt, or try another rendition.",
         Code::Decoder => "The media is damaged or the decoder is at fault. Try another rendition.",
         Code::Format => "The picture or sound format is beyond what the player accepts.",

@@ -1,5 +1,6 @@
 //! The fetch table: from orders to requests, from answers to facts, and the bytes between.
 
+use super::growth::{self, Growth};
 use super::locks::Locks;
 use super::report::Reporter;
 use super::title;
@@ -51,6 +52,7 @@ pub(super) struct Fetches {
     client: Option<net::Client>,
     events: UnboundedSender<NetEvent>,
     addresses: Option<Addresses>,
+    growth: Growth,
     /// What the manifest says about each representation that matters to bytes.
     representations: BTreeMap<RepresentationKey, (Container, ContentType)>,
     flights: BTreeMap<FetchId, Flight>,
@@ -74,6 +76,7 @@ impl Fetches {
             client: None,
             events,
             addresses: None,
+            growth: Growth::default(),
             representations: BTreeMap::new(),
             flights: BTreeMap::new(),
             bodies: BTreeMap::new(),
@@ -104,7 +107,7 @@ impl Fetches {
                 post = ask.post.map(|(body, content_type)| net::Post { body, content_type });
                 (ask.url, None)
             }
-            Resource::Presentation => (self.url.clone(), None),
+            Resource::Presentation if self.addresses.is_none() => (self.url.clone(), None),
             resource => {
                 let address = self.addresses.as_ref().and_then(|a| a.resolve(resource, fetch.location));
                 let address = address.ok_or_else(|| {
@@ -120,6 +123,7 @@ impl Fetches {
             Resource::Presentation => BodyKind::Manifest,
             Resource::Index(_) => BodyKind::Index,
             Resource::Init { .. } => BodyKind::Init,
+            Resource::Clock(_) => BodyKind::Other,
             Resource::Segment { representation, .. } => {
                 let container = self.representations.get(&representation).map(|(container, _)| *container);
                 BodyKind::Segment(container.unwrap_or(Container::Unknown))
@@ -160,6 +164,7 @@ impl Fetches {
         self.inits.clear();
         self.appending.clear();
         self.addresses = None;
+        self.growth = Growth::default();
         self.locks.reset();
     }
 
@@ -217,11 +222,12 @@ impl Fetches {
             }
             NetEvent::Done { id, transfer, body, url, .. } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
-                match self.done(id, flight.resource, body, &url) {
-                    Ok(fact) => {
+                match self.done(id, flight.resource, transfer, body, &url) {
+                    Ok(mut facts) => {
                         record(reporter, log, flight.what, transfer, None);
-                        let keys = self.locks.facts();
-                        fact.into_iter().chain(keys).chain([Input::Fetched { id, transfer }]).collect()
+                        facts.extend(self.locks.facts());
+                        facts.push(Input::Fetched { id, transfer });
+                        facts
                     }
                     Err(failure) => {
                         self.locks.forget(id);
@@ -250,16 +256,29 @@ impl Fetches {
         &mut self,
         id: FetchId,
         resource: Resource,
+        transfer: Transfer,
         body: Bytes,
         url: &Url,
-    ) -> Result<Option<Input>, Failure> {
+    ) -> Result<Vec<Input>, Failure> {
         match resource {
             Resource::Presentation => {
-                let read = manifest::read(url, &body).map_err(|e| unreadable(&e))?;
+                let known = self.addresses.as_ref();
+                let facts = self.growth.manifest(known, url, &body).map_err(|e| unreadable(&e))?;
+                let Some((read, mut facts)) = facts else { return Ok(Vec::new()) };
                 self.representations = containers(&read.presentation);
                 self.locks.manifest(&read.presentation, &read.addresses);
                 self.addresses = Some(read.addresses);
-                Ok(Some(Input::Presentation(Box::new(read.presentation))))
+                facts.push(Input::Presentation(Box::new(read.presentation)));
+                Ok(facts)
+            }
+            Resource::Clock(service) => {
+                let format = self.addresses.as_ref().and_then(|a| a.clock(service));
+                let fact = format.and_then(|format| growth::time(format, transfer, &body));
+                fact.map(|fact| vec![fact]).ok_or_else(|| Failure {
+                    kind: FailureKind::Malformed,
+                    retry_after: None,
+                    detail: format!("{} does not tell the time.", title(url)),
+                })
             }
             Resource::Index(representation) => {
                 let missing = || Failure {
@@ -268,21 +287,26 @@ impl Fetches {
                     detail: "An index arrived before its manifest.".into(),
                 };
                 let addresses = self.addresses.as_mut().ok_or_else(missing)?;
+                if addresses.is_unchanged(representation, &body) {
+                    return Ok(Vec::new());
+                }
                 let index = addresses.read_index(representation, url, &body).map_err(|e| unreadable(&e))?;
                 self.locks.index(representation, addresses);
-                Ok(Some(Input::Index { representation, index }))
+                let mut facts = self.growth.index(addresses, representation);
+                facts.push(Input::Index { representation, index });
+                Ok(facts)
             }
-            Resource::Licence(licence) => self.locks.answer(licence, body).map(|()| None),
+            Resource::Licence(licence) => self.locks.answer(licence, body).map(|()| Vec::new()),
             Resource::Init { representation, init } => {
                 self.locks.init(representation, init, &body);
                 self.inits.insert((representation, init), body);
-                Ok(None)
+                Ok(Vec::new())
             }
             Resource::Segment { representation, segment } => {
                 let init = segment.init.map(|init| (init, self.inits.get(&(representation, init))));
                 self.locks.segment(id, representation, init, &body)?;
                 self.bodies.insert(id, body);
-                Ok(None)
+                Ok(Vec::new())
             }
         }
     }

@@ -83,7 +83,9 @@ impl Locks {
         let (key, init) = match fetch.resource {
             Resource::Init { representation, init } => (representation, Some(init)),
             Resource::Segment { representation, .. } => (representation, None),
-            Resource::Presentation | Resource::Index(_) | Resource::Licence(_) => return false,
+            Resource::Presentation | Resource::Index(_) | Resource::Clock(_) | Resource::Licence(_) => {
+                return false;
+            }
         };
         let seal = self.keyring.expect(key, encryption);
         let opaque = matches!(&seal, Some(Ok(sealing)) if sealing.is_opaque());

@@ -5,6 +5,7 @@
 //! waits for nobody.
 
 mod fetches;
+mod growth;
 mod journal;
 mod locks;
 mod report;
@@ -515,6 +516,10 @@ impl Driver {
     fn net_event(&mut self, event: net::NetEvent) {
         for fact in self.fetches.event(event, &mut self.reporter, &mut self.log) {
             if let Input::Presentation(presentation) = &fact {
+                // A manifest that grows needs a clock, if only this machine's.
+                if presentation.live.is_some() && self.session.presentation().is_none() {
+                    self.tell(growth::system_time());
+                }
                 let protocol = self.fetches.protocol().map_or("", name_of);
                 self.reporter.manifest(protocol, presentation);
                 self.command(tracks(presentation));

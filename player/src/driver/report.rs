@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use super::{Names, process_time, title};
-use crate::events::{Line, Log, Summary};
+use crate::events::{Line, LiveFigures, Log, Summary};
 use crate::pipeline::PipelineEvent;
 use crate::status::{Rendition, RequestRecord, Status};
 use crate::text::queue::CueQueue;
@@ -10,7 +10,7 @@ use abr::error::{Error, Severity};
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
 use abr::protocol::{Command, Event, Phase};
 use abr::session::Session;
-use abr::time::{MediaTime, Timestamp};
+use abr::time::{MediaTime, Timestamp, WallClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +167,13 @@ impl Reporter {
                 self.status.notice = Some((process_time(), error));
                 line
             }
+            Event::Joined { position, edge, target } => Line::Joined {
+                position_ms: position.as_millis(),
+                edge_ms: edge.as_millis(),
+                target_latency_ms: millis(target),
+            },
+            Event::Jumped { from, to } => Line::Jumped { from_ms: from.as_millis(), to_ms: to.as_millis() },
+            Event::ClockDrift { by_ms } => Line::ClockDrift { by_ms },
             Event::Ended { position } => {
                 self.status.position = position;
                 return Some("ended");
@@ -299,6 +306,12 @@ impl Reporter {
             throughput_bps: self.status.throughput_bps,
             dropped: self.status.dropped,
             av_offset_ms: self.status.av_offset_ms,
+            live: session.live_position(now).map(|live| LiveFigures {
+                latency_ms: live.latency_ms,
+                target_latency_ms: live.target_ms,
+                rate: f64::from(live.rate_permille) / 1e3,
+                wall_ms: session.wall_clock_of(position).map(WallClock::as_millis),
+            }),
         };
         self.line(log, &line);
     }

@@ -2,13 +2,14 @@
 
 use super::dash::DashSource;
 use super::error::ManifestError;
-use super::hls::HlsSource;
+use super::hls::{HlsSource, MediaPlaylist, Placed};
 use super::policy::Policy;
 use crate::pipeline::Timing;
 use abr::error::Code;
-use abr::presentation::RepresentationKey;
+use abr::presentation::{Live, RepresentationKey};
 use abr::protocol::Resource;
 use abr::segments::{Segment, SegmentIndex};
+use abr::time::WallClock;
 use url::Url;
 
 /// Bytes of a resource.
@@ -127,6 +128,19 @@ pub struct Addresses {
     pub(crate) policy: Policy,
     /// In the order of [`RepresentationKey`]: period, adaptation set, representation.
     pub(crate) sources: Vec<Vec<Vec<Source>>>,
+    /// Where the manifest is to be fetched again (`Location`).
+    pub(crate) refresh: Url,
+    /// Services that tell the time, and what their answer looks like.
+    pub(crate) clocks: Vec<(ClockFormat, Url)>,
+}
+
+/// What a service that tells the time answers (`UTCTiming@schemeIdUri`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClockFormat {
+    /// `urn:mpeg:dash:utc:http-xsdate` and `…:http-iso`: a date and time as the body.
+    Date,
+    /// `urn:mpeg:dash:utc:http-head`: the `Date` header.
+    Header,
 }
 
 impl Addresses {
@@ -151,7 +165,10 @@ impl Addresses {
     /// does not exist, or its address is not permitted.
     pub fn resolve(&self, resource: &Resource, location: u32) -> Option<Address> {
         let address = match resource {
-            Resource::Presentation => Some(Address::whole(self.manifest.clone())),
+            Resource::Presentation => Some(Address::whole(self.refresh.clone())),
+            Resource::Clock(service) => {
+                self.clocks.get(*service as usize).cloned().map(|(_, url)| Address::whole(url))
+            }
             Resource::Index(key) => match self.source(*key)? {
                 Source::Dash(source) => source.index(&self.policy, location),
                 Source::Hls(source) => source.index(location),
@@ -181,7 +198,7 @@ impl Addresses {
                 Source::Dash(source) => source.encryption(&self.policy),
                 Source::Hls(source) => source.encryption(&self.policy, segment),
             },
-            Resource::Presentation | Resource::Index(_) | Resource::Licence(_) => None,
+            Resource::Presentation | Resource::Index(_) | Resource::Clock(_) | Resource::Licence(_) => None,
         }
     }
 
@@ -203,18 +220,56 @@ impl Addresses {
         url: &Url,
         body: &[u8],
     ) -> Result<SegmentIndex, ManifestError> {
+        let missing =
+            || ManifestError::malformed(Default::default(), format!("there is no representation {key}"));
+        let (playlist, elsewhere) = match self.source(key).ok_or_else(missing)? {
+            Source::Dash(_) => (None, None),
+            Source::Hls(source) => {
+                let playlist = source.read_playlist(&self.policy, url, body)?;
+                let elsewhere = self.place_elsewhere(key, &playlist);
+                (Some(playlist), elsewhere)
+            }
+        };
         let source = self
             .sources
             .get_mut(key.period as usize)
             .and_then(|sets| sets.get_mut(key.adaptation_set as usize))
             .and_then(|representations| representations.get_mut(key.representation as usize));
-        match source {
-            Some(Source::Dash(source)) => source.read_index(body),
-            Some(Source::Hls(source)) => source.read_index(&self.policy, url, body),
-            None => {
-                Err(ManifestError::malformed(Default::default(), format!("there is no representation {key}")))
-            }
+        match (source.ok_or_else(missing)?, playlist) {
+            (Source::Hls(source), Some(playlist)) => source.accept(url.clone(), playlist, elsewhere, body),
+            (Source::Dash(source), _) => source.read_index(body),
+            (Source::Hls(_), None) => Err(missing()),
         }
+    }
+
+    /// Where the other playlists of the title put `playlist`.
+    fn place_elsewhere(&self, key: RepresentationKey, playlist: &MediaPlaylist) -> Option<Placed> {
+        let own = self.source(key).map(std::ptr::from_ref);
+        let others = self.sources.iter().flatten().flatten();
+        let others = others.filter(|source| Some(std::ptr::from_ref(*source)) != own);
+        let placed = others.filter_map(|source| match source {
+            Source::Hls(source) => source.place(playlist),
+            Source::Dash(_) => None,
+        });
+        placed.max_by_key(|placed| placed.epoch)
+    }
+
+    /// Whether `body` is the index that was read last.
+    pub fn is_unchanged(&self, key: RepresentationKey, body: &[u8]) -> bool {
+        matches!(self.source(key), Some(Source::Hls(source)) if source.is_unchanged(body))
+    }
+
+    /// What the index read last says about playing it while it grows; `None` for one that does not.
+    pub fn live(&self, key: RepresentationKey) -> Option<(Live, Option<WallClock>)> {
+        match self.source(key)? {
+            Source::Hls(source) => source.live(),
+            Source::Dash(_) => None,
+        }
+    }
+
+    /// What a service that tells the time answers.
+    pub(crate) fn clock(&self, service: u32) -> Option<ClockFormat> {
+        self.clocks.get(service as usize).map(|(format, _)| *format)
     }
 
     /// How the time stamps of a segment map onto the timeline.

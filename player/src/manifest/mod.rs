@@ -4,6 +4,7 @@
 //! fetches; an index that lies in another resource comes in through [`Addresses::read_index`].
 
 mod address;
+mod align;
 mod codecs;
 pub mod dash;
 mod error;
@@ -11,10 +12,12 @@ pub mod iso8601;
 pub mod hls;
 mod policy;
 
+pub(crate) use address::ClockFormat;
 pub use address::{Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption};
 pub use error::{ManifestError, Place};
 
 use abr::presentation::Presentation;
+use abr::time::WallClock;
 use url::Url;
 
 /// A manifest, read.
@@ -24,6 +27,15 @@ pub struct Title {
     pub presentation: Presentation,
     /// Where it is.
     pub addresses: Addresses,
+    /// What time it is, where the manifest says that itself.
+    pub now: Option<WallClock>,
+}
+
+impl Title {
+    /// This title, read after `known` from the same address: every position that had a meaning keeps it.
+    pub fn following(self, known: &Presentation, addresses: &Addresses) -> Self {
+        align::align(known, addresses, self)
+    }
 }
 
 /// Reads a manifest found at `url` (after redirects).

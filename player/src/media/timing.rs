@@ -304,6 +304,7 @@ mod tests {
             discontinuity: 0,
             init: None,
             gap: false,
+            part: None,
         };
         Append {
             id: FetchId(1),

@@ -196,6 +196,7 @@ impl Player {
                 discontinuity: 0,
                 init: None,
                 gap: false,
+                part: None,
             },
             timing: match title.container {
                 Container::Ts => Timing::Discontinuity(0),

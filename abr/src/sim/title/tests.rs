@@ -65,6 +65,7 @@ fn the_first_video_set_of_a_presentation_becomes_a_title() {
                     discontinuity: 0,
                     init: None,
                     gap: false,
+                    part: None,
                 },
                 Run {
                     number: 3,
@@ -74,10 +75,12 @@ fn the_first_video_set_of_a_presentation_becomes_a_title() {
                     discontinuity: 0,
                     init: None,
                     gap: false,
+                    part: None,
                 },
             ],
             sizes,
             complete: true,
+            availability: Default::default(),
         }),
     };
     let set = |content_type, representations| AdaptationSet {

@@ -5,6 +5,7 @@
 mod gst;
 mod sound;
 mod symphonia;
+mod tempo;
 mod track;
 
 pub(super) use track::AudioTrack;

@@ -4,6 +4,7 @@
 //! is absent, fails or stands still leaves time to the monotonic clock.
 
 use super::Pcm;
+use super::tempo::{self, Tempo};
 use crate::decode::AudioOutput;
 use crate::decode::audio_out::{AudioOut, OutError};
 use crate::decode::clock::PresentationClock;
@@ -28,8 +29,10 @@ pub(super) struct Sound {
     state: State,
     mailbox: Sender<Message>,
     reopenings: u32,
-    /// Whether the clock runs at normal speed.
+    /// Whether the clock runs, about at normal speed.
     running: bool,
+    /// Follows small changes of speed.
+    tempo: Tempo,
     volume: f64,
     mute: bool,
     /// Where the device was when it last moved.
@@ -57,6 +60,7 @@ impl Sound {
             mailbox,
             reopenings: 0,
             running: false,
+            tempo: Tempo::default(),
             volume: 1.0,
             mute: false,
             moved: None,
@@ -139,6 +143,7 @@ impl Sound {
 
     /// Starts anew at `from`, without what was given out.
     pub(super) fn restart(&mut self, from: MediaTime, clock: &PresentationClock) {
+        self.tempo.reset();
         if let State::Open(out) = &mut self.state {
             out.restart(from);
         }
@@ -146,9 +151,15 @@ impl Sound {
         self.expect(clock);
     }
 
-    /// Runs at `rate` or holds. Other rates than 1 are silent.
+    /// Runs at `rate` or holds. Rates far from 1 are silent.
     pub(super) fn run(&mut self, run: bool, rate: f64, clock: &PresentationClock) {
-        self.running = run && rate == 1.0;
+        let running = run && tempo::is_audible(rate);
+        self.tempo.set_rate(rate);
+        if running && self.running {
+            // The device goes on; what is given out from now on is longer or shorter.
+            return;
+        }
+        self.running = running;
         if let State::Open(out) = &self.state {
             out.play(self.running);
         }
@@ -172,16 +183,21 @@ impl Sound {
     pub(super) fn give(&mut self, pcm: Pcm, clock: &PresentationClock) {
         let State::Open(out) = &mut self.state else { return };
         let first = out.end().is_none();
-        out.push(pcm);
-        if first {
+        let mut due = Vec::new();
+        self.tempo.take(pcm, &mut due);
+        due.into_iter().for_each(|pcm| out.push(pcm));
+        if first && out.end().is_some() {
             out.play(self.running);
             self.expect(clock);
         }
     }
 
     /// Lets the last sound out: none follows.
-    pub(super) fn finish(&self) {
-        if let State::Open(out) = &self.state {
+    pub(super) fn finish(&mut self) {
+        if let State::Open(out) = &mut self.state {
+            let mut due = Vec::new();
+            self.tempo.flush(&mut due);
+            due.into_iter().for_each(|pcm| out.push(pcm));
             out.finish();
         }
     }
@@ -198,7 +214,7 @@ impl Sound {
         } else if heard > before {
             self.moved = Some((heard, now));
             self.awaited = false;
-            self.offset_ms = Some(clock.discipline(heard, now) * 1e3);
+            self.offset_ms = Some(clock.discipline(self.tempo.heard(heard), now) * 1e3);
         } else if now.saturating_duration_since(since) > PATIENCE {
             self.fail("it stands still", clock);
         }

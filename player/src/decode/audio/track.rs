@@ -1,6 +1,7 @@
 //! The audio track: its sample queue, the decoder that empties it and the device it is heard from.
 
 use super::sound::Sound;
+use super::tempo;
 use super::{AudioDecoder, AudioError, Pcm};
 use crate::decode::AudioOutput;
 use crate::decode::clock::PresentationClock;
@@ -142,7 +143,7 @@ impl AudioTrack {
     fn give(&mut self, clock: &PresentationClock) {
         for mut pcm in self.decoded.drain(..) {
             pcm.cut_before(self.from);
-            if pcm.frames() > 0 && self.rate == 1.0 {
+            if pcm.frames() > 0 && tempo::is_audible(self.rate) {
                 self.sound.give(pcm, clock);
             }
         }
@@ -150,7 +151,7 @@ impl AudioTrack {
 
     /// Runs at `rate` or holds; the clock has been told.
     pub(in crate::decode) fn run(&mut self, run: bool, rate: f64, clock: &PresentationClock) {
-        let resync = rate == 1.0 && self.rate != 1.0;
+        let resync = tempo::is_audible(rate) && !tempo::is_audible(self.rate);
         self.rate = rate;
         self.sound.run(run, rate, clock);
         if resync {

@@ -2,6 +2,7 @@
 //! with a warning.
 
 use super::layout::clip;
+use super::live;
 use super::mpd::{AdaptationSet as Set, Common, Mpd, Period as MpdPeriod, Representation as Rep};
 use super::resolve::{ResolvedPeriod, ResolvedRepresentation, resolve};
 use crate::manifest::address::Source;
@@ -94,20 +95,28 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     }
     let end = spans.iter().flatten().filter_map(|(_, end)| *end).max().map(Duration::from_nanos);
     let duration = mpd.media_presentation_duration.or(end.filter(|_| !mpd.dynamic));
+    let policy = Policy::of(url);
+    let clocks = live::clocks(&mpd, &policy, url);
+    let live = live::live(&mpd, &periods, clocks.len());
+    let refresh = mpd.locations.iter().find_map(|location| policy.resolve(url, location).ok());
     Ok(Title {
         presentation: Presentation {
             dynamic: mpd.dynamic,
             duration,
             availability_start: mpd.availability_start_time,
+            live,
             periods,
             warnings: builder.warnings,
         },
         addresses: Addresses {
             protocol: Protocol::Dash,
             manifest: url.clone(),
-            policy: Policy::of(url),
+            policy,
             sources,
+            refresh: refresh.unwrap_or_else(|| url.clone()),
+            clocks,
         },
+        now: live::direct(&mpd),
     })
 }
 

@@ -179,13 +179,14 @@ impl File {
                     discontinuity: 0,
                     init: Some(0),
                     gap: false,
+                    part: None,
                 }),
             }
         }
         let sizes: Option<Vec<u64>> = ranges.iter().map(ByteRange::len).collect();
         let sizes = sizes.unwrap_or_default();
         Ok(Index {
-            runs: SegmentRuns { timescale: TIMESCALE, offset_ticks: 0, runs, sizes, complete: true },
+            runs: SegmentRuns { timescale: TIMESCALE, runs, sizes, complete: true, ..SegmentRuns::default() },
             ranges,
         })
     }

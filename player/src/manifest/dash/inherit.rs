@@ -64,6 +64,7 @@ impl SegmentInfo {
         }
         fill(&mut self.start_number, &above.start_number);
         fill(&mut self.end_number, &above.end_number);
+        fill(&mut self.availability_time_offset, &above.availability_time_offset);
         fill(&mut self.media, &above.media);
         fill(&mut self.initialization_template, &above.initialization_template);
         fill(&mut self.segment_urls, &above.segment_urls);
@@ -120,6 +121,13 @@ pub(super) fn bases(
                             .or_else(|| parent.service_location.clone()),
                         priority: own.priority.or(parent.priority),
                         weight: own.weight.or(parent.weight),
+                        // The offsets of the levels add up.
+                        availability_time_offset: own
+                            .availability_time_offset
+                            .map(|own| {
+                                own.saturating_add(parent.availability_time_offset.unwrap_or_default())
+                            })
+                            .or(parent.availability_time_offset),
                     };
                     if result.len() < LOCATIONS && !result.iter().any(|known| known.url == resolved.url) {
                         result.push(resolved);

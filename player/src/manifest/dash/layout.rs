@@ -5,7 +5,7 @@ use super::mpd::{SegmentInfo, UrlRange};
 use super::source::{Init, Media};
 use super::timeline::TimelineRun;
 use crate::manifest::ByteRange;
-use abr::segments::{Run, SegmentIndex, SegmentRuns};
+use abr::segments::{Availability, Run, SegmentIndex, SegmentRuns};
 
 /// Nanoseconds per second.
 const SECOND: u128 = 1_000_000_000;
@@ -52,6 +52,14 @@ impl Layout {
             (Ok(_), None) => Err("SegmentTemplate@media is missing".to_owned()),
             (Ok(scale), Some(_)) => scale.runs(info, &init, None),
         };
+        // What a template names exists when the clock says so; what a timeline lists does already.
+        let open = info.timeline.as_ref().is_none_or(|t| t.runs.iter().any(|run| run.count.is_none()));
+        let known = known.map(|mut runs| {
+            if span.dynamic && open {
+                runs.availability = Availability::Early(info.availability_time_offset.unwrap_or_default());
+            }
+            runs
+        });
         let media = Media::Template { media: info.media.clone().unwrap_or_default(), sequence };
         Self { init, media, scale: scale.unwrap_or_default(), index: known.map(SegmentIndex::Known) }
     }
@@ -193,6 +201,7 @@ impl Scale {
             runs,
             sizes: Vec::new(),
             complete: !self.dynamic,
+            availability: Default::default(),
         }
     }
 
@@ -242,7 +251,7 @@ impl Scale {
     }
 
     fn run(&self, number: u64, start: i64, duration: u64, count: u64, init: &Init) -> Run {
-        Run { number, start, duration, count, discontinuity: 0, init: has(init), gap: false }
+        Run { number, start, duration, count, discontinuity: 0, init: has(init), gap: false, part: None }
     }
 
     /// Segments of `duration` from `start` to the end of the period, the last one shorter if need be; without

@@ -4,6 +4,7 @@ mod build;
 mod cues;
 mod inherit;
 mod layout;
+mod live;
 pub mod mpd;
 mod parse;
 mod resolve;

@@ -196,6 +196,8 @@ pub struct BaseUrl {
     pub priority: Option<u64>,
     /// `@dvb:weight`.
     pub weight: Option<u64>,
+    /// `@availabilityTimeOffset`; `INF` is the longest there is.
+    pub availability_time_offset: Option<Duration>,
 }
 
 /// `EventStream`; times in ticks.
@@ -287,6 +289,8 @@ pub struct SegmentInfo {
     pub start_number: Option<u64>,
     /// `@endNumber`.
     pub end_number: Option<u64>,
+    /// `@availabilityTimeOffset`; `INF` is the longest there is.
+    pub availability_time_offset: Option<Duration>,
     /// `SegmentTimeline`.
     pub timeline: Option<Arc<Timeline>>,
     /// `@media`.

@@ -12,6 +12,7 @@ use crate::manifest::iso8601::{date_time, duration};
 use crate::manifest::policy::shown;
 use crate::manifest::{ByteRange, ManifestError};
 use std::sync::Arc;
+use std::time::Duration;
 
 type Outcome<T> = Result<T, ManifestError>;
 
@@ -291,8 +292,17 @@ fn base_url(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome<Bas
         service_location: attributes.owned("serviceLocation"),
         priority: attributes.number(reader, "priority"),
         weight: attributes.number(reader, "weight"),
+        availability_time_offset: attributes.parsed(reader, "availabilityTimeOffset", offset),
         url: reader.text()?,
     })
+}
+
+/// A span in decimal seconds, or `INF`.
+fn offset(text: &str) -> Option<Duration> {
+    match text.trim() {
+        "INF" => Some(Duration::MAX),
+        seconds => crate::manifest::iso8601::decimal_nanos(seconds).map(Duration::from_nanos),
+    }
 }
 
 fn content_protection(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome<ContentProtection> {
@@ -416,6 +426,7 @@ fn segment_info(
         index_range: attributes.parsed(reader, "indexRange", byte_range),
         media: attributes.owned("media"),
         initialization_template: attributes.owned("initialization"),
+        availability_time_offset: attributes.parsed(reader, "availabilityTimeOffset", offset),
         ..SegmentInfo::default()
     };
     // Wrong numbers here would put segments in wrong places: they cost the representations that use them.

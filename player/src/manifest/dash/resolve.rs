@@ -7,7 +7,8 @@ use super::mpd::{BaseUrl, Common, Mpd, Period};
 use super::source::{DashSource, Init};
 use crate::manifest::policy::{Policy, shown};
 use crate::manifest::{Address, Protection};
-use abr::segments::{Segment, SegmentIndex};
+use abr::segments::{Availability, Segment, SegmentIndex};
+use std::time::Duration;
 use url::Url;
 
 /// Most warnings kept.
@@ -130,7 +131,11 @@ impl Resolver {
                     source.expect_webm();
                 }
                 let index = match span {
-                    Some(_) => layout.index.and_then(|index| self.usable(&source, index)),
+                    Some(_) => {
+                        let early = locations.first().and_then(|base| base.availability_time_offset);
+                        let index = layout.index.map(|index| earlier(index, early));
+                        index.and_then(|index| self.usable(&source, index))
+                    }
                     None => Err("the start of its period is not known yet".to_owned()),
                 };
                 let policy = self.policy.clone();
@@ -170,6 +175,16 @@ impl Resolver {
         }
         Ok(index)
     }
+}
+
+/// An index whose segments are there `early` before the segment information says so.
+fn earlier(mut index: SegmentIndex, early: Option<Duration>) -> SegmentIndex {
+    if let SegmentIndex::Known(runs) = &mut index
+        && let (Availability::Early(own), Some(early)) = (&mut runs.availability, early)
+    {
+        *own = own.saturating_add(early);
+    }
+    index
 }
 
 /// Whether it is WebM.

@@ -164,7 +164,16 @@ fn segments(body: &[u8], position: u64, at: usize) -> Result<Index, ManifestErro
             Some(run) if run.duration == duration => run.count += 1,
             _ => {
                 let init = Some(0);
-                runs.push(Run { number, start, duration, count: 1, discontinuity: 0, init, gap: false });
+                runs.push(Run {
+                    number,
+                    start,
+                    duration,
+                    count: 1,
+                    discontinuity: 0,
+                    init,
+                    gap: false,
+                    part: None,
+                });
             }
         }
         start = start.checked_add_unsigned(duration).ok_or_else(|| broken("a time is beyond 2^63 ticks"))?;
@@ -173,7 +182,10 @@ fn segments(body: &[u8], position: u64, at: usize) -> Result<Index, ManifestErro
         return Err(broken("the index lists no segment"));
     }
     let sizes = ranges.iter().filter_map(ByteRange::len).collect();
-    Ok(Index { runs: SegmentRuns { timescale, offset_ticks: 0, runs, sizes, complete: true }, ranges })
+    Ok(Index {
+        runs: SegmentRuns { timescale, runs, sizes, complete: true, ..SegmentRuns::default() },
+        ranges,
+    })
 }
 
 /// Big-endian values off the front of a slice.

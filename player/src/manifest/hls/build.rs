@@ -27,7 +27,8 @@ pub(super) fn media(url: &Url, policy: Policy, mut playlist: MediaPlaylist) -> R
     let complete = playlist.is_complete();
     let container = container(&playlist);
     let mut source = HlsSource::new(vec![url.clone()], Arc::default());
-    let index = source.accept(url.clone(), playlist)?;
+    let index = source.accept(url.clone(), playlist, None, &[])?;
+    let live = source.live();
     let span = index.known().and_then(|runs| runs.span());
     let content_type = match container {
         Container::PackedAudio => ContentType::Audio,
@@ -53,7 +54,12 @@ pub(super) fn media(url: &Url, policy: Policy, mut playlist: MediaPlaylist) -> R
         representations: vec![(representation, source)],
     };
     let duration = span.filter(|_| complete).map(|(start, end)| end.since(start));
-    Ok(title(url, policy, vec![set], !complete, duration, warnings))
+    let mut title = title(url, policy, vec![set], !complete, duration, warnings);
+    if let Some((live, zero)) = live {
+        title.presentation.live = Some(live);
+        title.presentation.availability_start = zero;
+    }
+    Ok(title)
 }
 
 /// Mean bit rate of the segments whose sizes are known.
@@ -129,6 +135,7 @@ fn title(
             dynamic,
             duration,
             availability_start: None,
+            live: None,
             periods: vec![period],
             warnings,
         },
@@ -137,7 +144,10 @@ fn title(
             manifest: url.clone(),
             policy,
             sources: vec![sources],
+            refresh: url.clone(),
+            clocks: Vec::new(),
         },
+        now: None,
     }
 }
 

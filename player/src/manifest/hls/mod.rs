@@ -6,6 +6,7 @@ mod encryption;
 mod lint;
 pub mod media;
 pub mod multivariant;
+mod refresh;
 mod source;
 mod tags;
 mod types;
@@ -16,6 +17,7 @@ pub use types::{
     Skip, Start,
 };
 
+pub(crate) use refresh::Placed;
 pub(crate) use source::HlsSource;
 
 use super::policy::Policy;

@@ -2,13 +2,15 @@
 //! that has been read.
 
 use super::media;
-use super::types::{MediaPlaylist, MediaSegment};
+use super::refresh::Placed;
+use super::types::{Map, MediaPlaylist, MediaSegment};
 use super::variables::Variables;
 use crate::manifest::policy::Policy;
 use crate::manifest::{Address, ByteRange, ManifestError, Protection};
-use abr::segments::{Run, Segment, SegmentIndex, SegmentRuns};
+use abr::segments::{Segment, SegmentIndex};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use url::Url;
 
 /// Ticks per second of every HLS index: nanoseconds, so that decimal durations add up exactly.
@@ -22,6 +24,8 @@ pub(crate) struct HlsSource {
     /// What its `EXT-X-DEFINE` may import.
     pub(super) variables: Arc<BTreeMap<String, String>>,
     pub(super) loaded: Option<Loaded>,
+    /// Every initialization section that a playlist has named, in the order of their appearance.
+    pub(super) maps: Vec<Map>,
 }
 
 /// A playlist that has been read.
@@ -32,16 +36,25 @@ pub(super) struct Loaded {
     /// Which of the hosts that was.
     location: usize,
     /// Start of its first segment on the timeline, nanoseconds.
-    origin: i64,
-    playlist: MediaPlaylist,
+    pub(super) origin: i64,
+    pub(super) playlist: MediaPlaylist,
+    /// How often the media sequence was reset before.
+    pub(super) epoch: u64,
+    /// How often in a row the server gave an older state.
+    pub(super) older: u32,
+    /// Whether it was ever read while it grew.
+    pub(super) grew: bool,
+    /// Its bytes, to know them again; empty when it is complete.
+    pub(super) body: Vec<u8>,
+    pub(super) read: Instant,
 }
 
 impl HlsSource {
     pub(super) fn new(playlists: Vec<Url>, variables: Arc<BTreeMap<String, String>>) -> Self {
-        Self { playlists, variables, loaded: None }
+        Self { playlists, variables, loaded: None, maps: Vec::new() }
     }
 
-    fn place(&self, location: u32) -> usize {
+    fn host(&self, location: u32) -> usize {
         location as usize % self.playlists.len().max(1)
     }
 
@@ -55,7 +68,11 @@ impl HlsSource {
     }
 
     pub(crate) fn index(&self, location: u32) -> Option<Address> {
-        self.playlists.get(self.place(location)).cloned().map(Address::whole)
+        let mut url = self.playlists.get(self.host(location)).cloned()?;
+        for (name, value) in self.directives() {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+        Some(Address::whole(url))
     }
 
     /// `reference` of the read playlist, on another host relative to that host's playlist.
@@ -67,19 +84,24 @@ impl HlsSource {
         location: u32,
     ) -> Option<Address> {
         let loaded = self.loaded.as_ref()?;
-        let place = self.place(location);
+        let place = self.host(location);
         let base = if place == loaded.location { &loaded.url } else { self.playlists.get(place)? };
         Some(Address { url: policy.resolve(base, reference).ok()?, range })
     }
 
     pub(crate) fn init(&self, policy: &Policy, init: u32, location: u32) -> Option<Address> {
-        let map = self.playlist()?.maps.get(init as usize)?;
+        let map = self.maps.get(init as usize)?;
         self.address(policy, &map.uri, map.byte_range, location)
     }
 
     pub(crate) fn segment(&self, policy: &Policy, segment: &Segment, location: u32) -> Option<Address> {
         let playlist = self.playlist()?;
         let at = usize::try_from(segment.number.checked_sub(playlist.first_number())?).ok()?;
+        if let Some(place) = segment.part {
+            let mut parts = playlist.parts.iter().filter(|part| part.segment == at);
+            let part = parts.nth(place.index as usize)?;
+            return self.address(policy, &part.uri, part.byte_range, location);
+        }
         let listed = playlist.segments.get(at)?;
         self.address(policy, playlist.uri(listed), listed.byte_range, location)
     }
@@ -97,12 +119,13 @@ impl HlsSource {
         .collect()
     }
 
-    pub(crate) fn read_index(
-        &mut self,
+    /// Reads a playlist, which [`accept`](Self::accept) then takes in.
+    pub(crate) fn read_playlist(
+        &self,
         policy: &Policy,
         url: &Url,
         body: &[u8],
-    ) -> Result<SegmentIndex, ManifestError> {
+    ) -> Result<MediaPlaylist, ManifestError> {
         policy.check(url).map_err(|what| ManifestError::Forbidden { place: Default::default(), what })?;
         let text = crate::manifest::decode(body)?;
         if super::multivariant::is_multivariant(text) {
@@ -112,14 +135,17 @@ impl HlsSource {
             ));
         }
         let playlist = media::read(text, Variables::new(url, self.variables.as_ref().clone()))?;
-        self.accept(url.clone(), playlist)
+        self.complete_delta(playlist)
     }
 
-    /// Takes a media playlist in and gives its index.
-    pub(super) fn accept(
+    /// Takes a media playlist in and gives its index. `elsewhere` is where the other playlists of the title
+    /// put it.
+    pub(crate) fn accept(
         &mut self,
         url: Url,
         playlist: MediaPlaylist,
+        elsewhere: Option<Placed>,
+        body: &[u8],
     ) -> Result<SegmentIndex, ManifestError> {
         if playlist.i_frames_only {
             return Err(ManifestError::Unsupported {
@@ -133,19 +159,41 @@ impl HlsSource {
                 "the playlist ends without any segment",
             ));
         }
-        let origin =
-            self.loaded.as_ref().and_then(|before| before.start_of(playlist.first_number())).unwrap_or(0);
-        let location = self.playlists.iter().position(|known| *known == url).unwrap_or(0);
-        let runs = runs(&playlist, origin);
-        self.loaded = Some(Loaded { url, location, origin, playlist });
+        let Some(placed) = self.succession(&playlist, elsewhere) else {
+            // Older than what is known: that stays.
+            let maps = self.loaded.as_ref().map(|loaded| loaded.playlist.clone());
+            let maps = maps.map(|playlist| self.number_maps(&playlist)).unwrap_or_default();
+            let runs = self.loaded.as_ref().map(|loaded| loaded.playlist.runs(loaded.placed(), &maps));
+            return Ok(runs.map_or(SegmentIndex::Pending, SegmentIndex::Known));
+        };
+        let location = self.playlists.iter().position(|known| is_same(known, &url)).unwrap_or(0);
+        let maps = self.number_maps(&playlist);
+        let runs = playlist.runs(placed, &maps);
+        let grows = !playlist.is_complete();
+        let grew = grows || self.loaded.as_ref().is_some_and(|loaded| loaded.grew);
+        self.loaded = Some(Loaded {
+            url,
+            location,
+            origin: placed.origin,
+            playlist,
+            epoch: placed.epoch,
+            older: 0,
+            grew,
+            body: if grows { body.to_vec() } else { Vec::new() },
+            read: Instant::now(),
+        });
         Ok(SegmentIndex::Known(runs))
     }
 }
 
 impl Loaded {
+    fn placed(&self) -> Placed {
+        Placed { origin: self.origin, epoch: self.epoch }
+    }
+
     /// Where the segment with this media sequence number starts, so that a refreshed playlist keeps its
     /// place on the timeline.
-    fn start_of(&self, number: u64) -> Option<i64> {
+    pub(super) fn start_of(&self, number: u64) -> Option<i64> {
         let at = usize::try_from(number.checked_sub(self.playlist.first_number())?).ok()?;
         let before = self.playlist.segments.get(..at)?;
         let span = before.iter().fold(0u64, |sum, segment| sum.saturating_add(length(segment)));
@@ -153,40 +201,16 @@ impl Loaded {
     }
 }
 
-/// A segment's duration in the index, where nothing may be empty.
-fn length(segment: &MediaSegment) -> u64 {
-    segment.duration.max(1)
+/// Whether `url` is `known`, perhaps with delivery directives after its query.
+fn is_same(known: &Url, url: &Url) -> bool {
+    let place = |url: &Url| (url.scheme().to_owned(), url.authority().to_owned(), url.path().to_owned());
+    place(known) == place(url)
+        && url.query().unwrap_or_default().starts_with(known.query().unwrap_or_default())
 }
 
-fn runs(playlist: &MediaPlaylist, origin: i64) -> SegmentRuns {
-    let mut runs: Vec<Run> = Vec::new();
-    let mut start = origin;
-    for (at, segment) in playlist.segments.iter().enumerate() {
-        let number = playlist.first_number().saturating_add(at as u64);
-        let duration = length(segment);
-        match runs.last_mut() {
-            Some(run)
-                if run.duration == duration
-                    && run.discontinuity == segment.discontinuity_sequence
-                    && run.init == segment.map
-                    && run.gap == segment.gap =>
-            {
-                run.count += 1;
-            }
-            _ => runs.push(Run {
-                number,
-                start,
-                duration,
-                count: 1,
-                discontinuity: segment.discontinuity_sequence,
-                init: segment.map,
-                gap: segment.gap,
-            }),
-        }
-        start = start.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX));
-    }
-    let sizes = playlist.segments.iter().map_while(|segment| segment.byte_range?.len()).collect();
-    SegmentRuns { timescale: TIMESCALE, offset_ticks: 0, runs, sizes, complete: playlist.is_complete() }
+/// A segment's duration in the index, where nothing may be empty.
+pub(super) fn length(segment: &MediaSegment) -> u64 {
+    segment.duration.max(1)
 }
 
 impl MediaPlaylist {
