@@ -157,6 +157,8 @@ struct Witness {
     had: BTreeMap<ContentType, BTreeMap<FetchId, Had>>,
     /// End of the last hole of each track.
     holes: BTreeMap<ContentType, MediaTime>,
+    /// End of the last segment of each track that could not be had.
+    failed: BTreeMap<ContentType, MediaTime>,
     lines: Vec<String>,
 }
 
@@ -166,6 +168,18 @@ impl Witness {
     }
 
     fn fact(&mut self, presentation: &Presentation, fact: &Input) {
+        if let Input::AppendFailed { id, .. } = fact {
+            for (kind, had) in &self.had {
+                if let Some(had) = had.get(id) {
+                    self.failed.insert(*kind, had.end);
+                }
+            }
+        }
+        if let Input::FetchFailed { id, .. } = fact
+            && let Some(Fetch { resource: Resource::Segment { representation, segment }, .. }) = self.open.get(id)
+        {
+            self.failed.insert(Self::kind(presentation, *representation), segment.end);
+        }
         let ended = match fact {
             Input::Fetched { id, .. } | Input::FetchFailed { id, .. } | Input::FetchCancelled { id, .. } => {
                 *id
@@ -225,7 +239,7 @@ impl Witness {
         let config = session.config();
         let position = session.position(now);
         let most = config.buffer_ahead.max(segment.duration() * 2);
-        assert!(segment.end.since(position) <= most, "{segment:?} at {position:?}, most {most:?}");
+        assert!(segment.end.since(position) <= most, "{segment:?} at {position:?}, most {most:?}, holes {:?} failed {:?}", self.holes, self.failed);
         let ahead = |kind: &ContentType| {
             let had = self.had.get(kind).into_iter().flat_map(BTreeMap::values);
             had.filter(|had| had.end > position).map(|had| had.bytes).sum::<u64>()
