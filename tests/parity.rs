@@ -4,6 +4,8 @@
 //! world, behind the very seams that both have in the player: requests of the network's client, commands and
 //! events of the pipeline. What is compared is the journal that the driver writes, line by line.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use abr::journal::{input_line, output_line};
 use abr::presentation::{Presentation, RepresentationKey};
 use abr::protocol::{Fetch, FetchId, Input, Output, Resource};
@@ -38,7 +40,7 @@ const SEGMENTS: u64 = 40;
 
 /// What the driver wants of the world, in order.
 enum Order {
-    Request(Request, UnboundedSender<NetEvent>, oneshot::Receiver<()>),
+    Request(Box<Request>, UnboundedSender<NetEvent>, oneshot::Receiver<()>),
     Pipeline(PipelineCommand),
 }
 
@@ -47,7 +49,7 @@ struct ToWorld(UnboundedSender<Order>);
 impl Transport for ToWorld {
     fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task {
         let (task, cancelled) = Task::new();
-        let _ = self.0.send(Order::Request(request, events, cancelled));
+        let _ = self.0.send(Order::Request(Box::new(request), events, cancelled));
         task
     }
 }

@@ -5,13 +5,15 @@
 //! ```
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
-//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `appends` (queue and its
+//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `blame`
+//! (what cannot be had) · `appends` (queue and its
 //! replacement) · `clock` (start, stall, seek, end) · `live` (the live edge and the window) · `latency`
 //! (playback rate) · `refresh` (manifests and indexes that grow) · `watch` (hopeless downloads, stuck
 //! playback).
 
 mod appends;
 mod attention;
+mod blame;
 mod choice;
 mod clock;
 mod config;

@@ -2,6 +2,8 @@
 //! fetched beyond the timeline, the queue stays within its budgets, playback comes to an end, and the same facts
 //! give the same orders.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use abr::presentation::{
     AdaptationSet, Container, ContentType, Period, Presentation, Representation, RepresentationKey,
 };
@@ -176,7 +178,8 @@ impl Witness {
             }
         }
         if let Input::FetchFailed { id, .. } = fact
-            && let Some(Fetch { resource: Resource::Segment { representation, segment }, .. }) = self.open.get(id)
+            && let Some(Fetch { resource: Resource::Segment { representation, segment }, .. }) =
+                self.open.get(id)
         {
             self.failed.insert(Self::kind(presentation, *representation), segment.end);
         }
@@ -239,7 +242,12 @@ impl Witness {
         let config = session.config();
         let position = session.position(now);
         let most = config.buffer_ahead.max(segment.duration() * 2);
-        assert!(segment.end.since(position) <= most, "{segment:?} at {position:?}, most {most:?}, holes {:?} failed {:?}", self.holes, self.failed);
+        assert!(
+            segment.end.since(position) <= most,
+            "{segment:?} at {position:?}, most {most:?}, holes {:?} failed {:?}",
+            self.holes,
+            self.failed
+        );
         let ahead = |kind: &ContentType| {
             let had = self.had.get(kind).into_iter().flat_map(BTreeMap::values);
             had.filter(|had| had.end > position).map(|had| had.bytes).sum::<u64>()

@@ -1,8 +1,8 @@
 //! From fetched segments to the pipeline's queues, and back when something better or elsewhere is wanted.
 
 use super::Session;
+use super::blame::Fault;
 use super::requests::Owner;
-use super::schedule::Fault;
 use crate::buffer::{Content, Entry};
 use crate::error::{Category, Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};

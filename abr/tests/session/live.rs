@@ -165,7 +165,7 @@ fn the_window_bounds_a_seek_and_go_live_returns() {
             _ => None,
         });
         let (t, to) = seek.expect("a seek");
-        let edge = 3600_000 + t.as_millis() as i64;
+        let edge = 3_600_000 + t.as_millis() as i64;
         let behind = edge - to.as_millis();
         assert!((55_000..=63_000).contains(&behind), "{style:?} {behind}");
         let there = watched.places.iter().find(|(t, _)| *t > at(45_000)).unwrap().1;
