@@ -76,8 +76,11 @@ gst::glib::wrapper! {
     pub struct Hanging(ObjectSubclass<imp::Hanging>) @extends gst::Bin, gst::Element, gst::Object;
 }
 
+/// An error as it was told: how bad, which, and in which words.
+type Told = (Severity, Code, String);
+
 /// What the pipeline says, from the start to its end or a fatal error, when so many decoders hang.
-fn play(hanging: u32) -> Option<(Vec<(Severity, Code, String)>, Player)> {
+fn play(hanging: u32) -> Option<(Vec<Told>, Player)> {
     gst::init().unwrap();
     if gst::ElementFactory::find("avdec_h264").is_none() {
         println!("skipped: no H.264 decoder is installed");

@@ -22,11 +22,11 @@ fn killed(state: &Path, from: &str, seconds: u64) -> i64 {
     child.kill().expect("it still runs");
     child.wait().expect("it is gone");
     let text = std::fs::read_to_string(events).expect("events");
-    let positions = text.lines().filter_map(|line| {
+    let mut positions = text.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         (line["event"] == "position").then(|| line["position_ms"].as_i64())?
     });
-    positions.last().expect("it played")
+    positions.next_back().expect("it played")
 }
 
 fn first_frame(state: &Path, arguments: &[&str]) -> i64 {
