@@ -145,7 +145,7 @@ impl Session {
         }
         let track = &self.tracks[place];
         // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
-        if track.loaded.is_empty() && track.appending.is_none() && track.buffer.ends_in_hole() {
+        if track.loaded.is_empty() && track.buffer.ends_in_hole() {
             return true;
         }
         let length = segment.duration();
