@@ -60,11 +60,15 @@ fn is_of(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// Every field of the table is there, of its type, and no other field is.
+/// Every field of the table that is not optional is there, all are of their type, and no other field is.
 fn check_object(what: &str, object: &Value, fields: &BTreeMap<String, String>, besides: &[&str]) {
     for (field, kind) in fields {
-        let value = object.get(field).unwrap_or_else(|| panic!("{what} lacks `{field}`: {object}"));
-        assert!(is_of(kind, value), "{what}: `{field}` is no {kind}: {object}");
+        let optional = kind.strip_prefix("optional ");
+        let Some(value) = object.get(field) else {
+            assert!(optional.is_some(), "{what} lacks `{field}`: {object}");
+            continue;
+        };
+        assert!(is_of(optional.unwrap_or(kind), value), "{what}: `{field}` is no {kind}: {object}");
     }
     let found: BTreeSet<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
     let unknown: Vec<&&str> =
