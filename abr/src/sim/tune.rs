@@ -72,7 +72,7 @@ pub struct Terms {
 pub struct Case<'a> {
     /// The set that the trace belongs to.
     pub set: String,
-    /// Position of its title in [`Ground::titles`].
+    /// Position of its title in `titles`.
     pub title: &'a Staged,
     /// The network.
     pub link: Link,

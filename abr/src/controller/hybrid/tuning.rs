@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// The defaults are what ships; how they were found is told in the [module](super).
+/// The defaults are what ships; how they were found is told in the module.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tuning {
     values: [f64; COUNT],
