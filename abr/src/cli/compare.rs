@@ -45,7 +45,7 @@ pub(super) struct Compare {
     baseline: Option<String>,
     /// Fail with code 8 when this holds anywhere; may be repeated.
     ///
-    /// `CONTROLLER:`FIGURE then > >= < or <= then a value: 0.02 or 2% of the figure itself, +0.01 of its difference to the
+    /// FIGURE, or CONTROLLER:FIGURE, then > >= < or <= then a value: 0.02 or 2% of the figure itself, +0.01 of its difference to the
     /// baseline, +1% of that difference as a share. Figures are columns of the rows, with _p10, _p90 and so on if wanted.
     #[arg(long, value_name = "CONDITION")]
     fail_if: Vec<String>,

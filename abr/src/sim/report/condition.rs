@@ -1,6 +1,6 @@
 //! Conditions under which a comparison fails: `rebuffer_ratio>+1%`.
 //!
-//! ``CONTROLLER:`FIGURE OPERATOR VALUE`, where the figure is a column with `_mean` (which may be left out) or a quantile
+//! `[CONTROLLER:]FIGURE OPERATOR VALUE`, where the figure is a column with `_mean` (which may be left out) or a quantile
 //! (`_p10`, `_p90`), the operator one of `> >= < <=`, and the value
 //!
 //! | value | compared with it |
