@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 use tests::content::{Film, Packaging, Title};
 use tests::origin::{Origin, Site};
 use tests::sluice::{Outcome, Sluice};
@@ -172,16 +171,15 @@ fn subtitles_stand_over_the_picture() {
         Command::new("ffmpeg").args(size).args(grey).output().expect("ffmpeg runs").stdout
     };
     let whites = |language: &str| {
-        std::thread::scope(|scope| {
-            let arguments = ["--text", language, "--lock", "180", "--pause-at", "3:4", "--stop-after", "8"];
-            let url = &url;
-            let player = scope.spawn(move || Sluice::windowed(url).args(&arguments).run());
-            std::thread::sleep(Duration::from_secs(6));
-            let picture = grab(&format!("text-{language}"));
-            player.join().expect("the run does not panic").expect_success();
-            let lower = picture.get(960 * 440..960 * 530).unwrap_or_default();
-            lower.iter().filter(|level| **level > 250).count()
-        })
+        let arguments = ["--text", language, "--lock", "180", "--pause-at", "3:4", "--stop-after", "8"];
+        let mut player = Sluice::windowed(&url).args(&arguments).start();
+        // What stands still has been drawn.
+        let paused = player.tells(|event| event["event"] == "paused");
+        let picture = grab(&format!("text-{language}"));
+        let outcome = player.finish().expect_success();
+        assert!(paused, "{outcome}");
+        let lower = picture.get(960 * 440..960 * 530).unwrap_or_default();
+        lower.iter().filter(|level| **level > 250).count()
     };
     let (with, without) = (whites("en"), whites("off"));
     assert!(with > without + 500, "{with} white pixels with subtitles, {without} without");

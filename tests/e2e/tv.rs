@@ -20,6 +20,10 @@ const SELECT: u16 = 353;
 const BACK: u16 = 158;
 const YELLOW: u16 = 400;
 const BLUE: u16 = 401;
+/// How long to wait for what is to be seen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pictures that stand still differ in fewer pixels.
+const STILL: usize = 2_000;
 
 /// The program, when it was built: `tests/run` builds it with all faces.
 fn program() -> Option<PathBuf> {
@@ -58,9 +62,7 @@ impl Sofa {
             .expect("the program starts");
         // Opens when the program listens.
         let remote = OpenOptions::new().write(true).open(&pipe).expect("the remote is heard");
-        let sofa = Self { child, remote, _folder: folder };
-        std::thread::sleep(Duration::from_secs(2));
-        sofa
+        Self { child, remote, _folder: folder }
     }
 
     /// `struct input_event` with a time that nobody looks at.
@@ -72,7 +74,32 @@ impl Sofa {
     fn press(&mut self, code: u16) {
         self.send(code, 1);
         self.send(code, 0);
-        std::thread::sleep(Duration::from_millis(700));
+    }
+
+    /// Looks until what is to be seen is as `expected` says, and returns it.
+    fn sees(&self, name: &str, expected: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let picture = self.look(name);
+            if expected(&picture) {
+                return picture;
+            }
+            assert!(Instant::now() < until, "{name} is not to be seen");
+        }
+    }
+
+    /// Looks until something is to be seen that stands still, and returns it.
+    fn settled(&self, name: &str) -> Vec<u8> {
+        let until = Instant::now() + PATIENCE;
+        let mut before = self.look(name);
+        loop {
+            let picture = self.look(name);
+            if !is_blank(&picture) && changed(&before, &picture) < STILL {
+                return picture;
+            }
+            assert!(Instant::now() < until, "{name} does not stand still");
+            before = picture;
+        }
     }
 
     /// What is on the display, in grey; also kept as `NAME.png` where `SLUICE_SHOTS` says.
@@ -110,6 +137,11 @@ impl Sofa {
     }
 }
 
+/// Whether nothing has been drawn.
+fn is_blank(picture: &[u8]) -> bool {
+    picture.iter().all(|level| *level < 16)
+}
+
 /// How many pixels differ clearly.
 fn changed(a: &[u8], b: &[u8]) -> usize {
     assert_eq!((a.len(), b.len()), (WIDTH * HEIGHT, WIDTH * HEIGHT), "pictures of the display");
@@ -145,29 +177,26 @@ fn every_screen_and_out_again() {
     let shelf = shelf.display().to_string();
     let mut sofa = Sofa::sit(&program, &["--shelf", &shelf, "--text", "en"]);
 
-    let first = sofa.look("tv-shelf");
+    let first = sofa.settled("tv-shelf");
     sofa.press(RIGHT);
-    let second = sofa.look("tv-shelf-right");
-    assert!(changed(&first, &second) > 5_000, "the focus is to be seen");
+    sofa.sees("tv-shelf-right", |picture| changed(&first, picture) > 5_000);
+    let second = sofa.settled("tv-shelf-right");
     sofa.press(SELECT);
-    std::thread::sleep(Duration::from_secs(3));
-    let failed = sofa.look("tv-error");
-    assert!(changed(&second, &failed) > 20_000, "an error is to be seen");
+    sofa.sees("tv-error", |picture| changed(&second, picture) > 20_000);
+    sofa.settled("tv-error");
     sofa.press(BACK);
-    assert!(changed(&second, &sofa.look("tv-shelf-again")) < 2_000, "back at the shelf, where it was");
+    // Back at the shelf, where it was.
+    sofa.sees("tv-shelf-again", |picture| changed(&second, picture) < STILL);
     sofa.press(LEFT);
     sofa.press(SELECT);
-    std::thread::sleep(Duration::from_secs(2));
-    let picture = sofa.look("tv-picture");
-    assert!(changed(&first, &picture) > 100_000, "the title plays");
+    sofa.sees("tv-picture", |picture| changed(&first, picture) > 100_000);
     sofa.press(DOWN);
-    sofa.look("tv-controls");
     sofa.press(SELECT);
-    let held = sofa.look("tv-paused");
-    assert!(changed(&held, &sofa.look("tv-paused-again")) < 4_000, "held");
+    // Paused: nothing moves any more.
+    let held = sofa.settled("tv-paused");
     for (code, name) in [(YELLOW, "tv-quality"), (BLUE, "tv-statistics")] {
         sofa.press(code);
-        assert!(changed(&held, &sofa.look(name)) > 10_000, "{name} is to be seen");
+        sofa.sees(name, |picture| changed(&held, picture) > 10_000);
     }
     sofa.press(BACK);
     // Controls, then the subtitle button: the last but one.
@@ -183,7 +212,6 @@ fn every_screen_and_out_again() {
     sofa.send(RIGHT, 1);
     for _ in 0..12 {
         sofa.send(RIGHT, 2);
-        std::thread::sleep(Duration::from_millis(100));
     }
     sofa.look("tv-held-seek");
     sofa.send(RIGHT, 0);
@@ -204,7 +232,7 @@ fn a_request_to_end_is_obeyed() {
     let Some(program) = program() else { return };
     for arguments in [&[][..], &["--open", "1"]] {
         let sofa = Sofa::sit(&program, arguments);
-        std::thread::sleep(Duration::from_secs(1));
+        sofa.sees("tv-begun", |picture| !is_blank(picture));
         let asked = Command::new("kill").args(["-TERM", &sofa.child.id().to_string()]).status();
         assert!(asked.is_ok_and(|status| status.success()));
         let status = sofa.leave();
@@ -218,31 +246,13 @@ fn a_stopped_player_keeps_its_place() {
     let title = Film::ladder(6).package(Packaging::DashNumber);
     let origin = Origin::start(title.site());
     let url = origin.url(title.entry);
-    let outcome = std::thread::scope(|scope| {
-        let url = &url;
-        let player = scope.spawn(move || {
-            // The shell becomes the player, whose number it writes down.
-            let script = "echo $$ > \"$0.pid\"; exec \"$@\"";
-            let folder = tempfile::tempdir().expect("there is room for temporary files");
-            let name = folder.path().join("player");
-            let pid = folder.path().join("player.pid");
-            let signal = std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_secs(4));
-                let number = std::fs::read_to_string(pid).unwrap_or_default().trim().to_owned();
-                for (name, pause) in [("-STOP", 6), ("-CONT", 0)] {
-                    assert!(Command::new("kill").args([name, &number]).status().is_ok_and(|s| s.success()));
-                    std::thread::sleep(Duration::from_secs(pause));
-                }
-            });
-            let mut shell = Command::new("sh");
-            shell.args(["-c", script]).arg(&name).arg(tests::sluice::program("sluice"));
-            let outcome = Sluice::within(shell, url).args(&["--lock", "180"]).run();
-            signal.join().expect("the signals were sent");
-            outcome
-        });
-        player.join().expect("the run does not panic")
-    })
-    .expect_success();
+    let mut player = Sluice::paced(&url).args(&["--lock", "180"]).start();
+    assert!(player.reaches(3_000), "it plays");
+    player.signal("STOP");
+    // So long the clock goes on without it.
+    std::thread::sleep(Duration::from_secs(6));
+    player.signal("CONT");
+    let outcome = player.finish().expect_success();
     let positions: Vec<i64> =
         outcome.named("position").iter().filter_map(|line| line["position_ms"].as_i64()).collect();
     let leap = positions.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);

@@ -139,10 +139,15 @@ impl Running {
     /// Waits until it has told that playback is at `position_ms` or behind. `false` when it ends before, or
     /// takes too long.
     pub fn reaches(&mut self, position_ms: u64) -> bool {
-        let there = |line: &str| {
-            let event: Value = serde_json::from_str(line).unwrap_or(Value::Null);
+        self.tells(|event| {
             event["event"] == "position" && event["position_ms"].as_u64().is_some_and(|at| at >= position_ms)
-        };
+        })
+    }
+
+    /// Waits until it has told an event that `is_it` says yes to. `false` when it ends before, or takes too
+    /// long.
+    pub fn tells(&mut self, is_it: impl Fn(&Value) -> bool) -> bool {
+        let there = |line: &str| serde_json::from_str(line).is_ok_and(|event: Value| is_it(&event));
         while self.started.elapsed() < self.timeout {
             let ended = !matches!(self.child.try_wait(), Ok(None));
             let text = fs::read_to_string(self.folder.path().join("events.jsonl")).unwrap_or_default();
@@ -155,6 +160,12 @@ impl Running {
             std::thread::sleep(Duration::from_millis(10));
         }
         false
+    }
+
+    /// Sends it a signal, as `kill` names it.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name} could not be sent");
     }
 
     /// Waits for its end.
