@@ -3,7 +3,9 @@
 //! `cargo bench -p abr --bench decision`. One iteration of `decision/…` is one choice among six rungs with
 //! ten segments of lookahead; of `session/…`, one simulated session of 200 s.
 
-use abr::controller::{NAMES, Situation, Upcoming, by_name};
+mod support;
+
+use abr::controller::{NAMES, by_name};
 use abr::presentation::Presentation;
 use abr::session::Config;
 use abr::sim::link::Link;
@@ -11,29 +13,14 @@ use abr::sim::origin::Faultless;
 use abr::sim::playback::{Setup, reasonable_end, run};
 use abr::sim::staging;
 use abr::sim::title::Title;
-use abr::throughput::{Predictor, Prior};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
-
-const RUNGS: [u64; 6] = [300_000, 750_000, 1_200_000, 1_850_000, 2_850_000, 4_300_000];
+use support::{RUNGS, Scene};
 
 fn decision(c: &mut Criterion) {
-    let upcoming = [Upcoming { duration: Duration::from_secs(4) }; 10];
-    let bits: Vec<u64> = upcoming.iter().flat_map(|_| RUNGS.map(|rate| rate * 4)).collect();
-    let network = Predictor::new(Some(Prior { bps: 2_500_000, sigma: 0.3 }));
-    let situation = Situation {
-        buffer: Duration::from_secs(14),
-        buffer_max: Duration::from_secs(30),
-        rungs: &RUNGS,
-        previous: Some(3),
-        upcoming: &upcoming,
-        bits: &bits,
-        remaining: 100,
-        since_start: 10,
-        network: &network,
-        live: None,
-    };
+    let scene = Scene::new();
+    let situation = scene.situation(Duration::from_secs(14));
     for name in NAMES {
         let Some(mut controller) = by_name(name) else { continue };
         c.bench_function(&format!("decision/{name}"), |b| {

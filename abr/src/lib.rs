@@ -7,6 +7,7 @@
 //! Modules from low to high; each uses only those above it.
 
 pub mod time;
+pub mod random;
 mod table;
 pub mod segments;
 pub mod presentation;

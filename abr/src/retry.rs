@@ -2,6 +2,7 @@
 
 use crate::error::Code;
 use crate::protocol::FailureKind;
+use crate::random::Random;
 use std::time::Duration;
 
 /// Most requests for one resource.
@@ -79,17 +80,17 @@ pub fn licence_code(kind: FailureKind) -> Code {
     }
 }
 
-/// Delays with full jitter from a seeded generator (SplitMix64), so that clients do not march in step and
+/// Delays with full jitter from a seeded generator, so that clients do not march in step and
 /// a session can be repeated.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    state: u64,
+    random: Random,
 }
 
 impl Backoff {
     /// Starts the sequence of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { random: Random::new(seed) }
     }
 
     /// How long to wait before attempt `attempt` (1 is the first repetition). At least what the server
@@ -99,16 +100,8 @@ impl Backoff {
             .checked_shl(attempt.saturating_sub(1))
             .filter(|ms| *ms <= LONGEST_DELAY_MS && attempt < 32)
             .unwrap_or(LONGEST_DELAY_MS);
-        let jittered = Duration::from_millis(self.next() % (ceiling + 1));
+        let jittered = Duration::from_millis(self.random.number() % (ceiling + 1));
         jittered.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 }
 

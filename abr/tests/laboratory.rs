@@ -2,8 +2,11 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use support::Folder;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_abr-sim"));
@@ -29,12 +32,10 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// A folder that is removed at the end, with two sets of made-up traces and things beside them that are none.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new(name: &str) -> Self {
-        let this = Self(std::env::temp_dir().join(format!("abr-sim-lab-{name}-{}", std::process::id())));
+    /// One with two sets of made-up traces and things beside them that are none.
+    fn laboratory(name: &str) -> Self {
+        let this = Self::new(&format!("lab-{name}"));
         for (set, scale) in [("slow", 1.0), ("fast", 12.0)] {
             for trace in 0..4 {
                 // Up and down, differently in every trace.
@@ -50,29 +51,8 @@ impl Folder {
         this
     }
 
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
     fn bytes(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -80,7 +60,7 @@ const ROWS: [&str; 3] = ["rows.csv", "rows.ndjson", "rows.parquet"];
 
 #[test]
 fn compare_prints_the_promised_figures_and_says_what_it_skips() {
-    let folder = Folder::new("compare");
+    let folder = Folder::laboratory("compare");
     let traces = folder.path("traces");
     let arguments =
         ["compare", "--traces", &traces, "--controllers", "hybrid,bba-0", "--segments", "12", "--json", "-q"];
@@ -130,7 +110,7 @@ fn compare_prints_the_promised_figures_and_says_what_it_skips() {
 
 #[test]
 fn a_rerun_is_identical_on_any_number_of_threads_and_notices_changed_inputs() {
-    let folder = Folder::new("rerun");
+    let folder = Folder::laboratory("rerun");
     let [traces, out] = ["traces", "out"].map(|name| folder.path(name));
     succeeded(&[
         "compare",
@@ -171,7 +151,7 @@ fn a_rerun_is_identical_on_any_number_of_threads_and_notices_changed_inputs() {
 
 #[test]
 fn shards_one_after_the_other_are_the_whole() {
-    let folder = Folder::new("shards");
+    let folder = Folder::laboratory("shards");
     let traces = folder.path("traces");
     let sweep = |out: &str, more: &[&str]| {
         let out = folder.path(out);
@@ -222,7 +202,7 @@ fn parquet_rows(path: &Path) -> Vec<Vec<(String, String)>> {
 
 #[test]
 fn parquet_holds_what_ndjson_holds() {
-    let folder = Folder::new("parquet");
+    let folder = Folder::laboratory("parquet");
     let [traces, out] = ["traces", "out"].map(|name| folder.path(name));
     succeeded(&[
         "compare",
@@ -254,7 +234,7 @@ fn parquet_holds_what_ndjson_holds() {
 
 #[test]
 fn an_interrupted_sweep_is_valid_and_goes_on_to_the_same_end() {
-    let folder = Folder::new("interrupted");
+    let folder = Folder::laboratory("interrupted");
     let [traces, whole, part] = ["traces", "whole", "part"].map(|name| folder.path(name));
     let arguments = |out| {
         vec![
@@ -301,7 +281,7 @@ fn an_interrupted_sweep_is_valid_and_goes_on_to_the_same_end() {
 
 #[test]
 fn conditions_decide_the_exit_code() {
-    let folder = Folder::new("conditions");
+    let folder = Folder::laboratory("conditions");
     let [traces, out] = ["traces", "out"].map(|name| folder.path(name));
     let compare = |controllers: &str, more: &[&str]| {
         let base = [
@@ -353,7 +333,7 @@ fn is_picture(svg: &str, texts: &[&str]) {
 
 #[test]
 fn results_and_sessions_are_drawn() {
-    let folder = Folder::new("plot");
+    let folder = Folder::laboratory("plot");
     let [traces, out] = ["traces", "out"].map(|name| folder.path(name));
     folder.file("traces/<b>&/t", "0 1\n50 3\n");
     succeeded(&[
@@ -401,7 +381,7 @@ fn the_program_documents_itself() {
     assert!(json(&succeeded(&["schema", "--json"]))["columns"].as_array().unwrap().len() >= 30);
     assert!(succeeded(&["completions", "bash"]).contains("--fail-if"));
     assert!(succeeded(&["man"]).contains(".TH"));
-    let folder = Folder::new("man");
+    let folder = Folder::laboratory("man");
     succeeded(&["man", "--out", &folder.path("man")]);
     assert!(folder.read("man/abr-sim-compare.1").contains("bootstrap"));
 }

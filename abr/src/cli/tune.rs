@@ -2,11 +2,10 @@
 
 use super::Failure;
 use crate::controller::{self, Tuning};
+use crate::random::Random;
 use crate::sim::title::Title;
 use crate::sim::trace::{Trace, sets};
-use crate::sim::tune::{
-    Case, Random, Score, Staged, Terms, best, evaluate, is_training, objective, prepared,
-};
+use crate::sim::tune::{Case, Score, Staged, Terms, best, evaluate, is_training, objective, prepared};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use super::title::Title;
 use super::trace::Trace;
 use crate::presentation::Presentation;
 use crate::protocol::{Fetch, Phase, Resource};
+use crate::random::Random;
 use crate::session::Config;
 use rayon::prelude::*;
 use std::time::Duration;
@@ -19,36 +20,6 @@ const LATENCY_MS: f64 = 80.0;
 const PAYLOAD: f64 = 0.95;
 /// Sessions whose optimum is at most this share of the top quality are not scored in percent.
 const LEAST_OPTIMUM: f64 = 0.05;
-
-/// A stream of numbers that depends on its seed alone (SplitMix64; Steele, Lea, Flood, OOPSLA 2014).
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The stream of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// The next number from 0 up to and without 1.
-    pub fn unit(&mut self) -> f64 {
-        (self.number() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// A number with mean 0 and deviation 1, nearly normal.
-    pub fn bell(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-}
 
 /// Where a trace belongs in the halves of a seed: `true` for training.
 pub fn is_training(seed: u64, name: &str) -> bool {

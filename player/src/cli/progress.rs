@@ -3,6 +3,7 @@
 use crate::status::Status;
 use abr::protocol::Phase;
 use abr::time::MediaTime;
+use rustix::termios::tcgetwinsize;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -29,10 +30,10 @@ impl Progress {
         let interval = if terminal { TERMINAL_INTERVAL } else { LINE_INTERVAL };
         let print = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                write(&line(&status.borrow()), terminal);
+                write(&line(&status.borrow(), columns(terminal)), terminal);
             }
             if terminal {
-                write(&line(&status.borrow()), true);
+                write(&line(&status.borrow(), columns(true)), true);
                 let _ = writeln!(std::io::stderr());
             }
         };
@@ -57,23 +58,35 @@ fn write(line: &str, in_place: bool) {
     let _ = write!(output, "{before}{line}{after}").and_then(|()| output.flush());
 }
 
-/// One line: where, how far ahead, which rendition, how fast.
-fn line(status: &Status) -> String {
+/// Columns to write in: all but the last of a terminal, where some would begin a new line.
+fn columns(terminal: bool) -> usize {
+    let size = terminal.then(|| tcgetwinsize(std::io::stderr()).ok()).flatten();
+    size.map_or(usize::MAX, |size| usize::from(size.ws_col).checked_sub(1).unwrap_or(usize::MAX))
+}
+
+/// One line: where, how far ahead, which rendition, how fast; as much of it as `columns` hold, the first
+/// thing in any case.
+fn line(status: &Status, columns: usize) -> String {
     let mut text = format!("{} {}", phase(status.phase), clock(status.position));
     if let Some(duration) = status.duration {
         text += &format!(" / {}", clock(MediaTime::ZERO + duration));
     }
     let ahead = status.buffered_to.since(status.position);
-    text += &format!("  buffer {:.1} s", ahead.as_secs_f64());
-    if let Some(rendition) = status.renditions.iter().find(|r| Some(r.key) == status.current) {
-        text += &format!("  {}p {:.2} Mbit/s", rendition.height, rendition.bandwidth_bps as f64 / 1e6);
-    }
-    if let Some(bps) = status.throughput_bps {
-        text += &format!("  network {:.2} Mbit/s", bps as f64 / 1e6);
-    }
-    text += &format!("  switches {}  stalls {}  dropped {}", status.switches, status.stalls, status.dropped);
-    if let Some(waiting) = &status.waiting {
-        text += &format!("  ({waiting})");
+    let rendition = status.renditions.iter().find(|r| Some(r.key) == status.current);
+    let parts = [
+        status.waiting.as_ref().map(|waiting| format!("({waiting})")),
+        Some(format!("buffer {:.1} s", ahead.as_secs_f64())),
+        rendition.map(|r| format!("{}p {:.2} Mbit/s", r.height, r.bandwidth_bps as f64 / 1e6)),
+        status.throughput_bps.map(|bps| format!("network {:.2} Mbit/s", bps as f64 / 1e6)),
+        Some(format!("stalls {}", status.stalls)),
+        Some(format!("dropped {}", status.dropped)),
+        Some(format!("switches {}", status.switches)),
+    ];
+    for part in parts.into_iter().flatten() {
+        if text.chars().count() + 2 + part.chars().count() <= columns {
+            text += "  ";
+            text += &part;
+        }
     }
     text
 }
@@ -99,6 +112,14 @@ fn clock(time: MediaTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_fits_its_terminal() {
+        let status = Status { waiting: Some("Waiting for a.example".into()), ..Status::empty() };
+        assert!(line(&status, 79).chars().count() <= 79);
+        assert_eq!(line(&status, 0), "starting 0:00", "the first thing in any case");
+        assert!(line(&status, usize::MAX).ends_with("switches 0"));
+    }
 
     #[test]
     fn clocks_show_hours_only_when_needed() {

@@ -3,6 +3,8 @@
 //! Intervals are percentile intervals of the mean (Efron and Tibshirani, 1993, chapter 13) over seeded resamples:
 //! the same values and seed give the same interval on every machine.
 
+use crate::random::Random;
+
 /// Resamples that reports use.
 pub const RESAMPLES: usize = 10_000;
 
@@ -45,7 +47,7 @@ impl Interval {
 pub fn bootstrap(strata: &[Vec<f64>], seed: u64, resamples: usize) -> Option<Interval> {
     let strata: Vec<&Vec<f64>> = strata.iter().filter(|stratum| !stratum.is_empty()).collect();
     let mean = mean(&strata.iter().filter_map(|stratum| mean(stratum)).collect::<Vec<_>>())?;
-    let mut random = SplitMix(seed);
+    let mut random = Random::new(seed);
     let mut resampled = |stratum: &Vec<f64>| {
         let sum: f64 = (0..stratum.len()).map(|_| stratum[random.below(stratum.len())]).sum();
         sum / stratum.len() as f64
@@ -56,24 +58,6 @@ pub fn bootstrap(strata: &[Vec<f64>], seed: u64, resamples: usize) -> Option<Int
     let at = |share: f64| means[((share * means.len() as f64) as usize).min(means.len() - 1)];
     let n = strata.iter().map(|stratum| stratum.len()).sum();
     Some(Interval { mean, low: at(0.025), high: at(0.975), n })
-}
-
-/// SplitMix64 (Steele et al., OOPSLA 2014).
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n` (Lemire's multiplication; the bias of 2⁻⁶⁴ n does not matter here).
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! bitrate. Same description, same title, on every machine.
 
 use super::Title;
+use crate::random::Random;
 use crate::sim::input::{Problem, number, shorten};
 use std::str::FromStr;
 
@@ -73,17 +74,17 @@ impl Synthetic {
         if self.segments > super::MAX_SEGMENTS || self.ladder_kbps.len() > super::MAX_QUALITIES {
             return Err(Problem::Value("has too many segments or qualities".into()));
         }
-        let mut random = SplitMix(self.seed);
+        let mut random = Random::new(self.seed);
         // A log-normal variable with this sigma has the wanted coefficient of variation.
         let sigma = (1.0 + self.cv * self.cv).ln().sqrt();
-        let mut state = random.gaussian();
+        let mut state = random.bell();
         let mut shape = Vec::with_capacity(self.segments * self.ladder_kbps.len());
         for _ in 0..self.segments {
             // One segment in twelve begins a new scene.
-            let keep: f64 = if random.uniform() < 1.0 / 12.0 { 0.0 } else { 0.8 };
-            state = keep * state + (1.0 - keep * keep).sqrt() * random.gaussian();
+            let keep: f64 = if random.unit() < 1.0 / 12.0 { 0.0 } else { 0.8 };
+            state = keep * state + (1.0 - keep * keep).sqrt() * random.bell();
             for _ in &self.ladder_kbps {
-                shape.push((sigma * (0.97 * state + 0.243 * random.gaussian())).exp());
+                shape.push((sigma * (0.97 * state + 0.243 * random.bell())).exp());
             }
         }
         let qualities = self.ladder_kbps.len();
@@ -97,28 +98,5 @@ impl Synthetic {
             }
         }
         Title::new(name, vec![self.seconds * 1000.0; self.segments], self.ladder_kbps.clone(), sizes)
-    }
-}
-
-/// SplitMix64 (Steele et al., OOPSLA 2014).
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// In 0..1.
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Twelve uniforms: near enough to normal, and free of library functions that differ between machines.
-    fn gaussian(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }
