@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 /// Kernel clock ticks per second in `/proc/[pid]/stat`; fixed at 100 on Linux (proc(5), `USER_HZ`).
 const TICKS_PER_SECOND: u64 = 100;
+/// Loading a program takes less. The kernel counts from the `fork`: a process that is older was another
+/// program before, such as the shell script that built this one and became it with `exec`.
+const LOADING_MAX: Duration = Duration::from_secs(10);
 
 /// A monotonic clock with its origin at the start of the process.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +21,7 @@ impl ProcessClock {
     /// The clock of this process; every call gives the same one. Resolution of the origin: 10 ms.
     pub fn get() -> Self {
         static CLOCK: OnceLock<ProcessClock> = OnceLock::new();
-        *CLOCK.get_or_init(|| Self { created: Instant::now(), age: age().unwrap_or_default() })
+        *CLOCK.get_or_init(|| Self { created: Instant::now(), age: loading(age()) })
     }
 
     /// Time since `exec`.
@@ -35,6 +38,11 @@ impl ProcessClock {
     pub fn at(self, instant: Instant) -> Duration {
         self.age + instant.saturating_duration_since(self.created)
     }
+}
+
+/// The part of a process's age that belongs to this program.
+fn loading(age: Option<Duration>) -> Duration {
+    age.filter(|age| *age < LOADING_MAX).unwrap_or_default()
 }
 
 /// How long ago the kernel started this process.
@@ -58,5 +66,12 @@ mod tests {
         assert!(clock.now() >= clock.age);
         assert!(age().is_some_and(|age| age < Duration::from_secs(3600)));
         assert_eq!(ProcessClock::get().created, clock.created);
+    }
+
+    #[test]
+    fn the_life_of_a_shell_before_is_not_ours() {
+        assert_eq!(loading(Some(Duration::from_millis(40))), Duration::from_millis(40));
+        assert_eq!(loading(Some(Duration::from_secs(200))), Duration::ZERO);
+        assert_eq!(loading(None), Duration::ZERO);
     }
 }
