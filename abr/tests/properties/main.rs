@@ -319,7 +319,10 @@ impl Stage<'_> {
         }
         let by_parts = self.witness.lists_parts();
         // What was had in parts may come again as a whole, when its parts are not listed any more.
-        let violations = self.world.violations().filter(|said| !(by_parts && said.contains("before")));
+        let again = |said: &str| by_parts && said.contains("before");
+        // Playback may begin in a hole of one track, of which the world knows nothing.
+        let in_hole = |said: &str| self.witness.saw_holes && said.contains("does not hold");
+        let violations = self.world.violations().filter(|said| !again(said) && !in_hole(said));
         assert_eq!(violations.collect::<Vec<_>>(), Vec::<&String>::new());
         if self.session.phase() == Phase::Failed {
             assert!(self.witness.is_quiet(), "a failed session leaves no request behind");

@@ -40,6 +40,8 @@ pub(crate) struct Witness {
     had: BTreeMap<ContentType, BTreeMap<FetchId, Had>>,
     /// End of the last hole of each track.
     holes: BTreeMap<ContentType, MediaTime>,
+    /// Whether there was any.
+    pub(crate) saw_holes: bool,
     /// Furthest position since the queues were last emptied.
     furthest: MediaTime,
     /// Every order, as text.
@@ -57,6 +59,7 @@ impl Witness {
             next_id: 0,
             had: BTreeMap::new(),
             holes: BTreeMap::new(),
+            saw_holes: false,
             furthest: MediaTime::MIN,
             lines: Vec::new(),
         }
@@ -143,6 +146,7 @@ impl Witness {
             }
             Output::Report(Event::Gap { track, to, .. }) => {
                 self.holes.insert(*track, *to);
+                self.saw_holes = true;
             }
             Output::Seek { to, buffered } => {
                 if !buffered {
