@@ -107,6 +107,8 @@ impl NullPipeline {
     pub fn end_track(&mut self, now: Timestamp, track: ContentType) {
         self.anchor(now);
         self.queues.get_or_default(track).ended = true;
+        // With what was known of before, everything may have been presented already.
+        self.drained = false;
     }
 
     /// Continues elsewhere.
