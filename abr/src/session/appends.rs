@@ -222,7 +222,9 @@ impl Session {
     pub(super) fn order_ends(&mut self) {
         for place in 0..self.tracks.len() {
             let track = &mut self.tracks[place];
-            if track.complete && !track.ended && !track.dropped && track.is_drained() {
+            // A seek revokes also the end of a track that was given up.
+            let over = if track.dropped { track.paces() } else { track.complete && track.is_drained() };
+            if over && !track.ended {
                 track.ended = true;
                 let kind: ContentType = track.kind;
                 self.order(Output::EndOfTrack(kind));

@@ -399,7 +399,8 @@ impl Session {
         let active = self.tracks.iter().filter(|track| !track.dropped);
         let ends = active.map(|track| track.buffer.end().unwrap_or(MediaTime::MIN) - need);
         let Some(to) = ends.min().map(|end| end.min(aim)) else { return position };
-        let held = self.tracks.iter().all(|track| track.dropped || track.buffer.contains(to));
+        let holds = |track: &Track| track.buffer.at(to).is_some_and(|entry| entry.content.is_some());
+        let held = self.tracks.iter().all(|track| track.dropped || holds(track));
         if signed_millis(to, position) < TRIM_MS || !held {
             return position;
         }

@@ -7,7 +7,7 @@ use crate::protocol::{
     Event, Failure, FailureKind, Fetch, FetchId, LicenceId, Output, Resource, Timeouts, Transfer,
 };
 use crate::retry::{self, Class};
-use crate::segments::SegmentIndex;
+use crate::segments::{Segment, SegmentIndex};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -132,7 +132,11 @@ impl Session {
         let (now, id) = (self.now, FetchId(self.next_id));
         let Some(job) = self.jobs.get(&owner) else { return };
         let resource = job.resource;
-        let (limit_bytes, timeouts) = self.limits(resource);
+        let reserved = match owner {
+            Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching?.limit),
+            _ => None,
+        };
+        let (limit_bytes, timeouts) = self.limits(resource, reserved);
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         self.next_id += 1;
         let located = owner.is_located();
@@ -175,7 +179,7 @@ impl Session {
         representation.map_or(1, |representation| representation.locations.max(1))
     }
 
-    fn limits(&self, resource: Resource) -> (u64, Timeouts) {
+    fn limits(&self, resource: Resource, reserved: Option<u64>) -> (u64, Timeouts) {
         let timeouts = |first_byte, total| Timeouts { first_byte, idle: IDLE, total };
         match resource {
             Resource::Index(_) if self.live_facts().is_some_and(|live| live.blocking) => {
@@ -191,16 +195,9 @@ impl Session {
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
             Resource::Licence(_) => (LICENCE_BYTES, timeouts(LICENCE_FIRST_BYTE, LICENCE_FIRST_BYTE)),
             Resource::Segment { representation, segment } => {
-                let bandwidth = self
-                    .presentation
-                    .as_ref()
-                    .and_then(|p| p.representation(representation))
-                    .map_or(1, |r| r.bandwidth_bps);
                 let length = segment.duration();
-                let nominal = u128::from(bandwidth) * length.as_millis() / 8000;
-                let stated = segment.size.unwrap_or(0);
-                let limit =
-                    u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
+                let limit = self.usual_limit(representation, &segment);
+                let limit = reserved.map_or(limit, |reserved| reserved.min(limit));
                 // While there is something to play, a slow answer is better than another that starts anew.
                 let paced = self.tracks.iter().filter(|track| !track.dropped && track.paces());
                 let ahead = paced.map(|track| self.ahead(track));
@@ -214,9 +211,18 @@ impl Session {
                     idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
                     total: total.clamp(SHORTEST_TOTAL, LONGEST_TOTAL),
                 };
-                (limit.min(SEGMENT_BYTES), timeouts)
+                (limit, timeouts)
             }
         }
+    }
+
+    /// More bytes than this are no segment of a representation, whatever room there is.
+    pub(super) fn usual_limit(&self, key: RepresentationKey, segment: &Segment) -> u64 {
+        let representation = self.presentation.as_ref().and_then(|p| p.representation(key));
+        let bandwidth = representation.map_or(1, |r| r.bandwidth_bps);
+        let nominal = u128::from(bandwidth) * segment.duration().as_millis() / 8000;
+        let limit = u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT);
+        limit.max(segment.size.unwrap_or(0)).min(SEGMENT_BYTES)
     }
 
     pub(super) fn on_progress(&mut self, id: FetchId, transfer: Transfer, expected: Option<u64>) {
@@ -292,6 +298,14 @@ impl Session {
             if request.owner.is_located() {
                 self.locations.cancelled(request.location);
             }
+            return;
+        }
+        if let Owner::Segment(kind) = request.owner
+            && failure.kind == FailureKind::TooLarge
+            && self.was_oversize(kind, &request)
+        {
+            self.jobs.remove(&request.owner);
+            self.locations.cancelled(request.location);
             return;
         }
         self.attempt_failed(request.owner, request.location, failure);

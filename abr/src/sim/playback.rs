@@ -293,7 +293,11 @@ impl World<'_> {
 
     fn fetch(&mut self, fetch: Fetch) {
         self.grow();
-        let answer = self.origin.answer(&self.presentation, &fetch);
+        let mut answer = self.origin.answer(&self.presentation, &fetch);
+        if answer.bytes > fetch.limit_bytes {
+            // The length is said before the body.
+            answer.fate = Fate::Fails(FailureKind::TooLarge, 0);
+        }
         let (id, now) = (fetch.id, self.now);
         let bytes = match answer.fate {
             Fate::Fails(_, after) | Fate::Stands(after) => after,
