@@ -61,7 +61,7 @@ knobs! {
     14 outage_stay 0.5654 0.2 0.95 "Chance that an outage lasts for one more segment."
     15 outage_depth 2.3 1.2 3.5 "How far below the level an outage lies, in the logarithm."
     16 jump 0.05 0.0 0.3 "Chance per segment of a jump to anywhere the link has been, before any was seen."
-    17 horizon 14.0 3.0 60.0 "Segments planned ahead when nothing is known from before."
+    17 horizon 14.0 6.0 24.0 "Segments planned ahead when nothing is known from before."
     18 stall 1.0 0.6 2.5 "Price of a second of stalling, in worths of the highest rung."
     19 change 1.3 0.6 2.0 "Price of a change of worth."
     20 log_share 1.0 0.0 1.0 "Share of ln(R/R0) in the worth of a rung; the rest is R itself."
