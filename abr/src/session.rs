@@ -218,6 +218,7 @@ impl Session {
             Input::Fetched { id, transfer } => self.on_fetched(id, transfer),
             Input::FetchFailed { id, transfer, failure } => self.on_fetch_failed(id, transfer, failure),
             Input::FetchCancelled { id, transfer } => self.on_cancelled(id, transfer),
+            Input::AppendProgress { id, start, end } => self.on_append_progress(id, start, end),
             Input::Appended { id, start, end } => self.on_appended(id, start, end),
             Input::AppendFailed { id, failure } => self.on_append_failed(id, failure),
             Input::Playback { position, running, .. } => self.on_playback(position, running),

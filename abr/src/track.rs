@@ -178,7 +178,7 @@ impl Track {
 
     /// What has gone wrong with the segment that is being fetched or comes next.
     pub(crate) fn trouble(&self) -> Option<&Trouble> {
-        self.troubles.get(&self.loaded_end())
+        self.troubles.get(&self.whole_end())
     }
 
     /// Forgets what has gone wrong.
@@ -190,6 +190,12 @@ impl Track {
 
     /// End of everything fetched in order, queued or about to be.
     pub(crate) fn loaded_end(&self) -> MediaTime {
+        let whole = self.whole_end();
+        if self.buffer.is_partial() { self.buffer.end().map_or(whole, |end| end.max(whole)) } else { whole }
+    }
+
+    /// End of the segments fetched in order.
+    fn whole_end(&self) -> MediaTime {
         match &self.fetching {
             Some(fetching) => fetching.before.time,
             None => self.cursor.time,

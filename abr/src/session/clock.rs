@@ -185,7 +185,8 @@ impl Session {
         if !self.clock.run {
             let tracks = || active.iter().map(|place| &self.tracks[*place]);
             // Holes alone are nothing to play.
-            let ready = tracks().all(|track| track.is_ready(position, need))
+            let from = self.start_from(position);
+            let ready = tracks().all(|track| track.is_ready(from, need))
                 && (tracks().any(|track| track.buffer.segments_ahead(position) > 0)
                     || tracks().all(|track| track.complete));
             if ready && !self.clock.paused {

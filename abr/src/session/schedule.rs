@@ -301,7 +301,11 @@ impl Session {
         if let Some(ratio) = (u128::from(transfer.bytes) * 1000).checked_div(nominal) {
             track.size_ratio = (track.size_ratio * 7 + ratio.clamp(50, 4000) as u64) / 8;
         }
-        track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what });
+        match &mut track.appending {
+            // It was handed over as it came.
+            Some(appending) if appending.id == id => appending.bytes = transfer.bytes,
+            _ => track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what }),
+        }
     }
 
     pub(super) fn segment_failed(&mut self, kind: ContentType, failure: Failure) {

@@ -282,6 +282,7 @@ fn settings(play: &Play, start_at: MediaTime) -> Config {
         audio_language: play.audio.clone(),
         text: play.text != "off",
         text_languages: text_languages(&play.text),
+        live_latency: play.latency,
         seed: u64::from(std::process::id()),
         ..Config::default()
     }

@@ -68,6 +68,10 @@ struct Args {
     /// Preferred audio language (BCP 47).
     #[arg(long, value_name = "LANG")]
     audio: Option<String>,
+    /// How far behind the moment of production to play broadcasts, in milliseconds (100 to 600000), instead of
+    /// what their manifests ask for.
+    #[arg(long, value_name = "MS", value_parser = super::args::latency)]
+    latency: Option<Duration>,
     /// Begin titles at the start and remember nothing.
     #[arg(long)]
     no_resume: bool,
@@ -228,6 +232,7 @@ impl Stage for Sessions {
                 audio_language: self.args.audio.clone(),
                 text: self.args.text != "off",
                 text_languages: languages(&self.args.text),
+                live_latency: self.args.latency,
                 seed: u64::from(std::process::id()),
                 ..Config::default()
             },

@@ -171,7 +171,7 @@ impl Addresses {
             }
             Resource::Index(key) => match self.source(*key)? {
                 Source::Dash(source) => source.index(&self.policy, location),
-                Source::Hls(source) => source.index(location),
+                Source::Hls(source) => source.index(location, self.reported(source)),
             },
             Resource::Init { representation, init } => match self.source(*representation)? {
                 Source::Dash(source) => source.init(&self.policy, location),
@@ -240,6 +240,15 @@ impl Addresses {
             (Source::Dash(source), _) => source.read_index(body),
             (Source::Hls(_), None) => Err(missing()),
         }
+    }
+
+    /// What the playlist that was read last of those that say something about `source` says.
+    fn reported(&self, source: &HlsSource) -> Option<&super::hls::RenditionReport> {
+        let reports = self.sources.iter().flatten().flatten().filter_map(|other| match other {
+            Source::Hls(other) => other.report(source),
+            Source::Dash(_) => None,
+        });
+        reports.max_by_key(|(read, _)| *read).map(|(_, report)| report)
     }
 
     /// Where the other playlists of the title put `playlist`.
