@@ -3,13 +3,16 @@
 use super::growth::{self, Growth};
 use super::locks::Locks;
 use super::report::Reporter;
+use super::steering::Steerer;
 use super::title;
 use crate::events::{Line, Log};
 use crate::keys::{self, Admission};
 use crate::manifest::{self, Addresses, ManifestError};
+use crate::media::inband;
 use crate::net::{self, BodyKind, NetEvent};
 use crate::pipeline::{Cipher, Timing};
 use crate::status::RequestRecord;
+use crate::timed::TimedEvent;
 use abr::error::Code;
 use abr::presentation::{Container, ContentType, Presentation, RepresentationKey};
 use abr::protocol::{AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
@@ -17,6 +20,7 @@ use abr::segments::Segment;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 use url::Url;
 
 /// What a pipeline needs beside the segment's identity.
@@ -60,6 +64,9 @@ pub(super) struct Fetches {
     inits: BTreeMap<(RepresentationKey, u32), Bytes>,
     appending: BTreeMap<FetchId, RepresentationKey>,
     pub(super) locks: Locks,
+    /// Timed events that were found and not handed on yet.
+    timed: Vec<TimedEvent>,
+    steerer: Steerer,
 }
 
 impl Fetches {
@@ -82,7 +89,27 @@ impl Fetches {
             bodies: BTreeMap::new(),
             inits: BTreeMap::new(),
             appending: BTreeMap::new(),
+            timed: Vec::new(),
+            steerer: Steerer::default(),
         }
+    }
+
+    /// Asks the steering server when it is time to.
+    pub(super) fn steer(&mut self, throughput_bps: Option<u64>) {
+        let protocol = self.protocol();
+        if let Some(client) = &self.client {
+            self.steerer.ask(client, &self.events, protocol, throughput_bps);
+        }
+    }
+
+    /// When [`steer`](Self::steer) has something to do.
+    pub(super) fn next_steering(&self) -> Option<Instant> {
+        self.steerer.wake()
+    }
+
+    /// The timed events found since the last call.
+    pub(super) fn timed(&mut self) -> Vec<TimedEvent> {
+        std::mem::take(&mut self.timed)
     }
 
     /// Makes all requests through `client`.
@@ -152,6 +179,7 @@ impl Fetches {
     }
 
     pub(super) fn cancel_all(&mut self) {
+        self.steerer.stop();
         for task in self.flights.values_mut().filter_map(|flight| flight.task.take()) {
             task.cancel();
         }
@@ -165,6 +193,8 @@ impl Fetches {
         self.appending.clear();
         self.addresses = None;
         self.growth = Growth::default();
+        self.steerer.stop();
+        self.steerer = Steerer::default();
         self.locks.reset();
     }
 
@@ -196,6 +226,9 @@ impl Fetches {
         let timing = self.addresses.as_ref()?.timing(key, segment);
         let container =
             self.representations.get(&key).map_or(Container::Unknown, |(container, _)| *container);
+        if !matches!(cipher, Some(Cipher::Bytes { .. })) {
+            self.timed.extend(inband::events(&data, init.as_deref(), segment, timing));
+        }
         self.appending.insert(id, key);
         Some(Delivery::Ready(Box::new(SegmentBytes { data, init, container, timing, cipher })))
     }
@@ -215,6 +248,13 @@ impl Fetches {
 
     /// Turns an answer into the facts to tell, in order.
     pub(super) fn event(&mut self, event: NetEvent, reporter: &mut Reporter, log: &mut Log) -> Vec<Input> {
+        if self.steerer.owns(&event) {
+            let turn = self.steerer.event(event, self.addresses.as_mut());
+            return turn.map_or_else(Vec::new, |turn| {
+                reporter.line(log, &Line::Steered { pathway: turn.pathway });
+                vec![turn.order]
+            });
+        }
         match event {
             NetEvent::Progress { id, transfer, expected_bytes } => {
                 let known = self.flights.contains_key(&id);
@@ -231,6 +271,7 @@ impl Fetches {
                     }
                     Err(failure) => {
                         self.locks.forget(id);
+                        self.give_up_patch(flight.resource);
                         record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                         vec![Input::FetchFailed { id, transfer, failure }]
                     }
@@ -239,6 +280,7 @@ impl Fetches {
             NetEvent::Failed { id, transfer, failure } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
                 self.locks.forget(id);
+                self.give_up_patch(flight.resource);
                 record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                 vec![Input::FetchFailed { id, transfer, failure }]
             }
@@ -248,6 +290,13 @@ impl Fetches {
                 record(reporter, log, flight.what, transfer, Some("cancelled".into()));
                 vec![Input::FetchCancelled { id, transfer }]
             }
+        }
+    }
+
+    /// After a patch that cannot be had or applied the whole manifest is asked for.
+    fn give_up_patch(&mut self, resource: Resource) {
+        if let (Resource::Presentation, Some(addresses)) = (resource, &mut self.addresses) {
+            addresses.without_patch();
         }
     }
 
@@ -265,10 +314,12 @@ impl Fetches {
                 let known = self.addresses.as_ref();
                 let facts = self.growth.manifest(known, url, &body).map_err(|e| unreadable(&e))?;
                 let Some((read, mut facts)) = facts else { return Ok(Vec::new()) };
+                self.timed.extend(read.events);
                 self.representations = containers(&read.presentation);
                 self.locks.manifest(&read.presentation, &read.addresses);
                 self.addresses = Some(read.addresses);
                 facts.push(Input::Presentation(Box::new(read.presentation)));
+                facts.extend(self.addresses.as_ref().and_then(|addresses| self.steerer.begin(addresses)));
                 Ok(facts)
             }
             Resource::Clock(service) => {
@@ -292,6 +343,7 @@ impl Fetches {
                 }
                 let index = addresses.read_index(representation, url, &body).map_err(|e| unreadable(&e))?;
                 self.locks.index(representation, addresses);
+                self.timed.extend(addresses.events(representation));
                 let mut facts = self.growth.index(addresses, representation);
                 facts.push(Input::Index { representation, index });
                 Ok(facts)
