@@ -15,6 +15,8 @@ use url::Url;
 const FIRST_ID: u64 = 1 << 62;
 /// After a failure it is asked again so much later, when nothing else is known.
 const RETRY: Duration = Duration::from_secs(300);
+/// However long the server asks to wait.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// Longest answer.
 const BODY_BYTES: u64 = limits::LICENCE_BYTES;
 const TIMEOUTS: Timeouts = Timeouts {
@@ -60,7 +62,7 @@ impl Steerer {
 
     /// When [`ask`](Self::ask) has something to do.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.due.filter(|_| self.flight.is_none())
+        self.due.filter(|_| self.flight.is_none() && self.url.is_some())
     }
 
     /// Makes the request that is due.
@@ -116,7 +118,7 @@ impl Steerer {
             }
             NetEvent::Failed { failure, .. } => {
                 self.flight = None;
-                let wait = failure.retry_after.or(self.ttl).unwrap_or(RETRY);
+                let wait = failure.retry_after.or(self.ttl).unwrap_or(RETRY).min(LONGEST);
                 // Gone for good (RFC 8216bis, 7.4): what was said last holds.
                 let gone = failure.kind == FailureKind::Status(410);
                 self.due = (!gone).then(|| Instant::now() + wait);

@@ -244,7 +244,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn nothing_panics(head in 0usize..3, body in proptest::collection::vec(0u8.., 0..400)) {
-            let data = [&[&b"ID3"[..], b"\0\0\0\x20emsg", b"\x47"][head], &body[..]].concat();
+            let data = [[&b"ID3"[..], b"\0\0\0\x20emsg", b"\x47"][head], &body[..]].concat();
             let _ = events(&data, Some(&data), &segment(), Timing::Discontinuity(0));
         }
     }

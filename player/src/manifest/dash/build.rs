@@ -299,7 +299,7 @@ fn patch(mpd: &Mpd, policy: &Policy, url: &Url) -> Option<PatchAddress> {
         let ttl = ttl.and_then(|ttl| Duration::try_from_secs_f64(ttl).ok());
         Some(PatchAddress {
             url: policy.resolve(url, location).ok()?,
-            until: ttl.map(|ttl| Instant::now() + ttl),
+            until: ttl.and_then(|ttl| Instant::now().checked_add(ttl)),
         })
     })
 }
