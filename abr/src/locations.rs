@@ -15,6 +15,8 @@ const FAILURES: u32 = 2;
 #[derive(Clone, Debug, Default)]
 pub struct Locations {
     breakers: BTreeMap<u32, Breaker>,
+    /// Locations in the order of preference; those that are not listed come after them.
+    order: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,16 +36,27 @@ impl Breaker {
 }
 
 impl Locations {
+    /// Prefers locations in this order from now on.
+    pub fn prefer(&mut self, order: Vec<u32>) {
+        self.order = order;
+    }
+
+    /// The first `count` locations in the order of preference.
+    fn ordered(&self, count: u32) -> impl Iterator<Item = u32> + Clone + '_ {
+        let listed = self.order.iter().copied().filter(move |l| *l < count);
+        listed.chain((0..count).filter(|l| !self.order.contains(l)))
+    }
+
     /// The location to ask among `count`, without those in `tried` unless nothing else is left: the first
-    /// in the manifest's order that is not excluded, else the one whose exclusion ends first. After an
+    /// in the order of preference (that of the manifest, unless told otherwise) that is not excluded, else the one whose exclusion ends first. After an
     /// exclusion a location gets one request as a probe.
     pub fn choose(&mut self, now: Timestamp, count: u32, tried: &[u32]) -> u32 {
         let count = count.clamp(1, 64);
         let open = |l: &u32| self.breakers.get(l).is_some_and(|breaker| breaker.is_open(now));
-        let closed = (0..count).find(|l| !tried.contains(l) && !open(l));
-        let any = closed.or_else(|| (0..count).find(|l| !open(l)));
+        let closed = self.ordered(count).find(|l| !tried.contains(l) && !open(l));
+        let any = closed.or_else(|| self.ordered(count).find(|l| !open(l)));
         let location = any.unwrap_or_else(|| {
-            (0..count).min_by_key(|l| self.breakers.get(l).map(|breaker| breaker.until)).unwrap_or(0)
+            self.ordered(count).min_by_key(|l| self.breakers.get(l).map(|breaker| breaker.until)).unwrap_or(0)
         });
         if let Some(breaker) = self.breakers.get_mut(&location) {
             breaker.probing = breaker.exclusions > 0;
@@ -102,6 +115,19 @@ mod tests {
         assert_eq!(locations.choose(later + Duration::from_secs(121), 2, &[]), 0);
         locations.succeeded(0);
         assert_eq!(locations.choose(later + Duration::from_secs(121), 2, &[]), 0);
+    }
+
+    #[test]
+    fn the_order_can_be_told() {
+        let mut locations = Locations::default();
+        let now = Timestamp::from_millis(1000);
+        locations.prefer(vec![2, 0, 2, 9]);
+        assert_eq!(locations.choose(now, 3, &[]), 2);
+        assert_eq!(locations.choose(now, 3, &[2]), 0);
+        assert_eq!(locations.choose(now, 3, &[2, 0]), 1);
+        assert_eq!(locations.choose(now, 2, &[]), 0);
+        locations.failed(now, 2, true);
+        assert_eq!(locations.choose(now, 3, &[]), 0, "a dead host is left alone, whatever was told");
     }
 
     #[test]

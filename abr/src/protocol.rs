@@ -218,6 +218,12 @@ pub enum Input {
         /// Its segments.
         index: SegmentIndex,
     },
+    /// Which of the interchangeable hosts to prefer, first choice first (content steering). There are at least
+    /// so many of each representation.
+    Locations {
+        /// Numbers below [`Representation::locations`](crate::presentation::Representation::locations).
+        order: Vec<u32>,
+    },
     /// Body bytes came in, told at most every 100 ms per request.
     FetchProgress {
         /// Which request.

@@ -210,6 +210,7 @@ impl Session {
             Input::Live { live, zero } => self.on_live(*live, zero),
             Input::WallClock { time, source } => self.on_wall_clock(time, source),
             Input::Index { representation, index } => self.on_index(representation, index),
+            Input::Locations { order } => self.on_locations(order),
             Input::FetchProgress { id, transfer, expected_bytes } => {
                 self.on_progress(id, transfer, expected_bytes);
             }
@@ -230,6 +231,16 @@ impl Session {
             Input::Trouble(error) => self.on_trouble(error),
             Input::Command(command) => self.on_command(command),
         }
+    }
+
+    fn on_locations(&mut self, order: Vec<u32>) {
+        let count = u32::try_from(order.len()).unwrap_or(1).clamp(1, 64);
+        let periods = self.presentation.iter_mut().flat_map(|presentation| &mut presentation.periods);
+        let sets = periods.flat_map(|period| &mut period.adaptation_sets);
+        for representation in sets.flat_map(|set| &mut set.representations) {
+            representation.locations = representation.locations.max(count);
+        }
+        self.locations.prefer(order);
     }
 
     /// Asks for the next order; ends with [`Output::Wait`].

@@ -3,6 +3,9 @@
 //! The schema is `player/EVENTS.md`; a test holds the two together. Times are whole milliseconds:
 //! `t_ms` since the process was started, `*_ms` positions on the presentation timeline.
 
+use crate::timed::id3::Frame;
+use crate::timed::scte35::Section;
+use crate::timed::{self, Message, Origin, TimedEvent};
 use abr::error::{Category, Severity};
 use abr::protocol::Reason;
 use serde::Serialize;
@@ -159,6 +162,36 @@ pub enum Line {
         /// Without markup.
         text: String,
     },
+    /// The title's steering server prefers other hosts.
+    Steered {
+        /// Its pathway or service location.
+        pathway: String,
+    },
+    /// Playback has reached an event of the title.
+    TimedEvent {
+        /// Where the title says so.
+        origin: Origin,
+        /// What defines its meaning.
+        scheme: String,
+        /// The scheme's own value.
+        value: String,
+        /// Identifies it within scheme and value, possibly empty.
+        id: String,
+        /// When it begins.
+        start_ms: i64,
+        /// How long it lasts, when that is said.
+        duration_ms: Option<u64>,
+        /// Its message, when that is text.
+        text: Option<String>,
+        /// Its message in hexadecimal digits, when it is not.
+        hex: Option<String>,
+        /// The frames of its message, when that is an ID3 tag.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        id3: Vec<Frame>,
+        /// Its message, when that is a SCTE-35 section.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scte35: Option<Box<Section>>,
+    },
     /// Something failed.
     Error {
         /// Who acts.
@@ -214,6 +247,30 @@ pub enum Line {
         /// The figures of the session.
         summary: Summary,
     },
+}
+
+impl From<TimedEvent> for Line {
+    fn from(event: TimedEvent) -> Self {
+        let (id3, scte35) = (event.frames(), event.splice().map(Box::new));
+        let (text, hex) = match event.message {
+            Message::Empty => (None, None),
+            Message::Text(text) => (Some(text), None),
+            Message::Binary(bytes) => (None, Some(timed::hex(&bytes))),
+        };
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self::TimedEvent {
+            origin: event.origin,
+            scheme: event.scheme,
+            value: event.value,
+            id: event.id,
+            start_ms: event.start.as_millis(),
+            duration_ms: event.duration.map(millis),
+            text,
+            hex,
+            id3,
+            scte35,
+        }
+    }
 }
 
 /// How a broadcast is followed.

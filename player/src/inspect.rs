@@ -1,6 +1,7 @@
 //! A title as text for people and as JSON for programs: what `sluice inspect` prints.
 
 use crate::manifest::{Address, Title};
+use crate::timed::{Message, TimedEvent};
 use abr::presentation::{AdaptationSet, Representation, RepresentationKey};
 use abr::protocol::Resource;
 use abr::segments::{Segment, SegmentIndex};
@@ -113,8 +114,33 @@ pub fn json(title: &Title) -> Value {
         "protocol": title.addresses.protocol(),
         "manifest": title.addresses.manifest().as_str(),
         "presentation": title.presentation,
+        "events": events(title),
         "segments": representations,
     })
+}
+
+/// What happens when, as far as manifest and indexes say.
+fn events(title: &Title) -> Vec<Value> {
+    let mut found = title.events.clone();
+    for (key, _) in title.presentation.representations() {
+        let known = |event: &TimedEvent| !found.contains(event);
+        let new: Vec<TimedEvent> = title.addresses.events(key).into_iter().filter(known).collect();
+        found.extend(new);
+    }
+    found.sort_by_key(|event| event.start);
+    let line = |event: TimedEvent| {
+        json!({
+            "origin": event.origin,
+            "scheme": event.scheme,
+            "value": event.value,
+            "id": event.id,
+            "start_ns": event.start.as_nanos(),
+            "duration_ns": event.duration.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+            "text": match &event.message { Message::Text(text) => Some(text), _ => None },
+            "scte35": event.splice(),
+        })
+    };
+    found.into_iter().map(line).collect()
 }
 
 fn segments(title: &Title, key: RepresentationKey, representation: &Representation) -> Value {
@@ -124,6 +150,9 @@ fn segments(title: &Title, key: RepresentationKey, representation: &Representati
         "protection": title.addresses.protection(key),
     });
     let Some(object) = entry.as_object_mut() else { return entry };
+    if let Some((columns, rows)) = title.addresses.tiles(key) {
+        object.insert("tiles".to_owned(), json!({ "columns": columns, "rows": rows }));
+    }
     let resolve = |resource: &Resource| title.addresses.resolve(resource, 0).map(|address| place(&address));
     if let Some(index) = resolve(&Resource::Index(key)) {
         object.insert("index".to_owned(), index);

@@ -8,6 +8,7 @@
 pub mod limits;
 pub mod frame;
 pub mod pipeline;
+pub mod timed;
 pub mod manifest;
 pub mod inspect;
 pub mod net;

@@ -60,3 +60,9 @@ pub const TEXT_RULES: usize = 256;
 pub const TEXT_DEPTH: usize = 32;
 /// Cues shown at a time.
 pub const TEXT_ACTIVE: usize = 64;
+/// Timed events that wait or are remembered at a time.
+pub const TIMED_EVENTS: usize = 10_000;
+/// Message of one timed event.
+pub const TIMED_EVENT_BYTES: usize = 64 << 10;
+/// Operations of one MPD Patch.
+pub const PATCH_OPERATIONS: usize = 10_000;

@@ -6,6 +6,7 @@ use crate::model::{differences, failed_checks};
 use abr::segments::SegmentIndex;
 use abr::time::MediaTime;
 use player::manifest::dash::mpd::Mpd;
+use player::manifest::dash::patch;
 use player::manifest::dash::template::{Values, expand};
 use player::manifest::dash::{ResolvedRepresentation, frame_rate, parse, resolve};
 use player::manifest::{Address, ManifestError, decode, iso8601, read};
@@ -16,8 +17,59 @@ use url::Url;
 pub(crate) fn check(case: &Case) -> Vec<String> {
     match case.text("kind") {
         "vector" => vector(case),
-        "patch" | "note" => vec![format!("the kind {} is not implemented", case.text("kind"))],
+        "patch" => patched(case),
+        "note" => vec![format!("the kind {} is not implemented", case.text("kind"))],
         _ => document(case),
+    }
+}
+
+/// A patch applied to its MPD: the same elements, attributes and text as the result, and the expected model.
+fn patched(case: &Case) -> Vec<String> {
+    let base = Url::parse(case.json["base_url"].as_str().unwrap_or("https://example.com/dir/manifest.mpd"));
+    let text = |role: &str| case.input(role).map(|body| String::from_utf8_lossy(&body).into_owned());
+    let (Ok(base), Ok(mpd), Ok(orders), Ok(result)) = (base, text("base"), text("patch"), text("result"))
+    else {
+        return vec!["the input is not readable".to_owned()];
+    };
+    let applied = match patch::apply(&mpd, &orders) {
+        Ok(applied) => applied,
+        Err(error) => return vec![format!("refused: {error}")],
+    };
+    let mut wrong = Vec::new();
+    let (found, wanted) = (parts(&applied), parts(&result));
+    if let Some(at) = (0..found.len().max(wanted.len())).find(|at| found.get(*at) != wanted.get(*at)) {
+        wrong.push(format!("expected {:?}, found {:?}", wanted.get(at), found.get(at)));
+    }
+    match document_of(&applied) {
+        Ok(mpd) => wrong.extend(differences(&case.json["expect"], &dash_model::mpd(&mpd, &base))),
+        Err(error) => wrong.push(format!("the result is refused: {error}")),
+    }
+    wrong
+}
+
+/// A document as a list of its tags, each with sorted attributes, and its trimmed texts.
+fn parts(text: &str) -> Vec<String> {
+    use quick_xml::events::Event;
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().expand_empty_elements = true;
+    let mut parts = Vec::new();
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(start)) => {
+                let mut attributes: Vec<String> = start
+                    .attributes()
+                    .flatten()
+                    .map(|attribute| format!("{}={}", attribute.key.into_inner(), attribute.value))
+                    .collect();
+                attributes.sort();
+                parts.push(format!("<{} {}>", start.name().into_inner(), attributes.join(" ")));
+            }
+            Ok(Event::End(_)) => parts.push("</>".to_owned()),
+            Ok(Event::Text(text)) if !text.trim().is_empty() => parts.push(text.trim().to_owned()),
+            Ok(Event::GeneralRef(name)) => parts.push(format!("&{};", &*name)),
+            Ok(Event::Eof) | Err(_) => return parts,
+            Ok(_) => {}
+        }
     }
 }
 

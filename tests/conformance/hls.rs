@@ -5,6 +5,7 @@ use crate::hls_model;
 use crate::model::{differences, failed_checks};
 use player::manifest::hls::variables::Variables;
 use player::manifest::hls::{media, multivariant};
+use player::manifest::steering::{PathwayClone, Steering};
 use player::manifest::{ManifestError, read};
 use serde_json::Value;
 use url::Url;
@@ -19,9 +20,22 @@ struct Reading {
 /// What is wrong with a case.
 pub(crate) fn check(case: &Case) -> Vec<String> {
     match case.text("kind") {
-        "vector" | "delta" => vec![format!("the kind {} is not implemented", case.text("kind"))],
+        "vector" => steering(case),
+        "delta" => vec![format!("the kind {} is not implemented", case.text("kind"))],
         _ => playlist(case),
     }
+}
+
+/// Whether documents of content steering are valid.
+fn steering(case: &Case) -> Vec<String> {
+    let document = case.json["args"][0].to_string();
+    let found = match case.text("fn") {
+        "isValidSteeringManifest" => Steering::read(document.as_bytes()).is_ok(),
+        "isValidPathwayClone" => serde_json::from_str::<PathwayClone>(&document).is_ok(),
+        other => return vec![format!("the function {other} is not implemented")],
+    };
+    let same = case.json["expected"] == found;
+    if same { Vec::new() } else { vec![format!("expected {}, found {found}", case.json["expected"])] }
 }
 
 fn playlist(case: &Case) -> Vec<String> {

@@ -13,6 +13,7 @@ mod hls;
 mod hls_model;
 mod media;
 mod model;
+mod scte35;
 mod subtitles;
 
 #[test]
@@ -28,6 +29,11 @@ fn subtitles() {
 #[test]
 fn hls() {
     harness::run("hls", hls::check);
+}
+
+#[test]
+fn scte35() {
+    harness::run("scte35", scte35::check);
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
             "object" => value.is_object(),
+            "array" => value.is_array(),
             _ => false,
         },
     }

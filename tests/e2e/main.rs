@@ -23,3 +23,4 @@ mod resume;
 mod tv;
 mod network;
 mod webm;
+mod timed;

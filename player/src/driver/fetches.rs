@@ -3,14 +3,17 @@
 use super::growth::{self, Growth};
 use super::locks::Locks;
 use super::report::Reporter;
+use super::steering::Steerer;
 use super::streams::{Answer, Streams};
 use super::title;
 use crate::events::{Line, Log};
 use crate::keys::{self, Admission};
 use crate::manifest::{self, Addresses, ManifestError};
+use crate::media::inband;
 use crate::net::{self, BodyKind, NetEvent};
 use crate::pipeline::{Cipher, PipelineCommand, Timing};
 use crate::status::RequestRecord;
+use crate::timed::TimedEvent;
 use abr::error::Code;
 use abr::presentation::{Container, ContentType, Presentation, RepresentationKey};
 use abr::protocol::{AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
@@ -19,6 +22,7 @@ use abr::time::MediaTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 use url::Url;
 
 /// What a pipeline needs beside the segment's identity.
@@ -65,6 +69,9 @@ pub(super) struct Fetches {
     appending: BTreeMap<FetchId, RepresentationKey>,
     pub(super) locks: Locks,
     pub(super) streams: Streams,
+    /// Timed events that were found and not handed on yet.
+    timed: Vec<TimedEvent>,
+    steerer: Steerer,
 }
 
 impl Fetches {
@@ -88,7 +95,27 @@ impl Fetches {
             inits: BTreeMap::new(),
             appending: BTreeMap::new(),
             streams: Streams::default(),
+            timed: Vec::new(),
+            steerer: Steerer::default(),
         }
+    }
+
+    /// Asks the steering server when it is time to.
+    pub(super) fn steer(&mut self, throughput_bps: Option<u64>) {
+        let protocol = self.protocol();
+        if let Some(client) = &self.client {
+            self.steerer.ask(client, &self.events, protocol, throughput_bps);
+        }
+    }
+
+    /// When [`steer`](Self::steer) has something to do.
+    pub(super) fn next_steering(&self) -> Option<Instant> {
+        self.steerer.wake()
+    }
+
+    /// The timed events found since the last call.
+    pub(super) fn timed(&mut self) -> Vec<TimedEvent> {
+        std::mem::take(&mut self.timed)
     }
 
     /// Makes all requests through `client`.
@@ -166,6 +193,7 @@ impl Fetches {
     }
 
     pub(super) fn cancel_all(&mut self) {
+        self.steerer.stop();
         for task in self.flights.values_mut().filter_map(|flight| flight.task.take()) {
             task.cancel();
         }
@@ -180,6 +208,8 @@ impl Fetches {
         self.addresses = None;
         self.growth = Growth::default();
         self.streams = Streams::default();
+        self.steerer.stop();
+        self.steerer = Steerer::default();
         self.locks.reset();
     }
 
@@ -218,6 +248,9 @@ impl Fetches {
         let timing = self.addresses.as_ref()?.timing(key, segment);
         let container =
             self.representations.get(&key).map_or(Container::Unknown, |(container, _)| *container);
+        if !matches!(cipher, Some(Cipher::Bytes { .. })) {
+            self.timed.extend(inband::events(&data, init.as_deref(), segment, timing));
+        }
         let bytes = Box::new(SegmentBytes { data, init, container, timing, cipher });
         if is_coming {
             return Some(Delivery::Coming(bytes));
@@ -258,6 +291,13 @@ impl Fetches {
 
     /// Turns an answer into the facts to tell, in order.
     pub(super) fn event(&mut self, event: NetEvent, reporter: &mut Reporter, log: &mut Log) -> Vec<Input> {
+        if self.steerer.owns(&event) {
+            let turn = self.steerer.event(event, self.addresses.as_mut());
+            return turn.map_or_else(Vec::new, |turn| {
+                reporter.line(log, &Line::Steered { pathway: turn.pathway });
+                vec![turn.order]
+            });
+        }
         match event {
             NetEvent::Progress { id, transfer, expected_bytes } => {
                 let known = self.flights.contains_key(&id);
@@ -276,6 +316,7 @@ impl Fetches {
                     Err(failure) => {
                         self.locks.forget(id);
                         self.streams.forget(id);
+                        self.give_up_patch(flight.resource);
                         record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                         vec![Input::FetchFailed { id, transfer, failure }]
                     }
@@ -285,6 +326,7 @@ impl Fetches {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
                 self.locks.forget(id);
                 self.streams.forget(id);
+                self.give_up_patch(flight.resource);
                 record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                 vec![Input::FetchFailed { id, transfer, failure }]
             }
@@ -294,6 +336,13 @@ impl Fetches {
                 record(reporter, log, flight.what, transfer, Some("cancelled".into()));
                 vec![Input::FetchCancelled { id, transfer }]
             }
+        }
+    }
+
+    /// After a patch that cannot be had or applied the whole manifest is asked for.
+    fn give_up_patch(&mut self, resource: Resource) {
+        if let (Resource::Presentation, Some(addresses)) = (resource, &mut self.addresses) {
+            addresses.without_patch();
         }
     }
 
@@ -311,10 +360,12 @@ impl Fetches {
                 let known = self.addresses.as_ref();
                 let facts = self.growth.manifest(known, url, &body).map_err(|e| unreadable(&e))?;
                 let Some((read, mut facts)) = facts else { return Ok(Vec::new()) };
+                self.timed.extend(read.events);
                 self.representations = containers(&read.presentation);
                 self.locks.manifest(&read.presentation, &read.addresses);
                 self.addresses = Some(read.addresses);
                 facts.push(Input::Presentation(Box::new(read.presentation)));
+                facts.extend(self.addresses.as_ref().and_then(|addresses| self.steerer.begin(addresses)));
                 Ok(facts)
             }
             Resource::Clock(service) => {
@@ -338,6 +389,7 @@ impl Fetches {
                 }
                 let index = addresses.read_index(representation, url, &body).map_err(|e| unreadable(&e))?;
                 self.locks.index(representation, addresses);
+                self.timed.extend(addresses.events(representation));
                 let mut facts = self.growth.index(addresses, representation);
                 facts.push(Input::Index { representation, index });
                 Ok(facts)

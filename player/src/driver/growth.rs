@@ -1,5 +1,6 @@
 //! Manifests and indexes that are fetched again and again: what was known before, and what is told of it.
 
+use crate::manifest::dash::patch;
 use crate::manifest::{self, Addresses, ClockFormat, ManifestError, Title};
 use crate::net;
 use abr::presentation::{Live, Presentation, RepresentationKey};
@@ -19,7 +20,8 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// Reads a manifest; `None` when it is what was read last. With it come the facts to tell before it.
+    /// Reads a manifest, or a patch for the one that was read last; `None` when it is what was read last. With
+    /// it come the facts to tell before it.
     ///
     /// # Errors
     ///
@@ -33,6 +35,14 @@ impl Growth {
         if known.is_some() && self.body == *body {
             return Ok(None);
         }
+        let patched = match (known, manifest::decode(body)) {
+            (Some(known), Ok(text)) if patch::is_patch(text) => {
+                let whole = patch::apply(manifest::decode(&self.body)?, text)?;
+                Some((known.manifest().clone(), Bytes::from(whole)))
+            }
+            _ => None,
+        };
+        let (url, body) = patched.as_ref().map_or((url, body), |(url, body)| (url, body));
         let read = manifest::read(url, body)?;
         let read = match (&self.presentation, known) {
             (Some(presentation), Some(addresses)) => read.following(presentation, addresses),

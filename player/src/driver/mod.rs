@@ -11,6 +11,7 @@ mod journal;
 mod locks;
 mod report;
 mod script;
+mod steering;
 mod streams;
 mod words;
 
@@ -290,6 +291,8 @@ impl Driver {
             }
             self.key_news();
         };
+        self.reporter.timed(self.fetches.timed());
+        self.fetches.steer(self.session.throughput_bps());
         self.reporter.tick(&self.session, self.now(), &mut self.log);
         self.keep_place();
         if self.reporter.publish(&self.publish) {
@@ -298,6 +301,7 @@ impl Driver {
         let session = wake
             .map_or(self.origin + Duration::from_secs(3600), |at| self.origin + at.since(Timestamp::ZERO));
         let script = self.script.next().and_then(|at| self.reporter.script_instant(at));
+        let session = self.fetches.next_steering().map_or(session, |steering| session.min(steering));
         session.min(self.reporter.next_tick()).min(script.unwrap_or(session))
     }
 

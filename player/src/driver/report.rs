@@ -6,6 +6,7 @@ use crate::events::{Line, LiveFigures, Log, Summary};
 use crate::pipeline::PipelineEvent;
 use crate::status::{Rendition, RequestRecord, Status};
 use crate::text::queue::CueQueue;
+use crate::timed::{Bus, TimedEvent};
 use abr::error::{Error, Severity};
 use abr::presentation::{ContentType, Presentation, RepresentationKey};
 use abr::protocol::{Command, Event, Phase};
@@ -46,6 +47,7 @@ pub(super) struct Reporter {
     next_position: Instant,
     published: Option<(Instant, Phase)>,
     words: Words,
+    timed: Bus,
 }
 
 impl Reporter {
@@ -70,6 +72,7 @@ impl Reporter {
             next_position: Instant::now() + POSITION_INTERVAL,
             published: None,
             words: Words::new(cues),
+            timed: Bus::default(),
         }
     }
 
@@ -190,6 +193,9 @@ impl Reporter {
                 for line in self.words.appeared(self.last_position, position) {
                     self.line(log, &line);
                 }
+                for event in self.timed.due(self.last_position, position) {
+                    self.line(log, &event.into());
+                }
                 self.moved(position, running);
                 self.status.presented = presented;
                 self.status.dropped = dropped;
@@ -247,6 +253,13 @@ impl Reporter {
     pub(super) fn flushed(&mut self, track: ContentType, from: MediaTime) {
         if track == ContentType::Video {
             self.queued.retain(|start, _| *start < from);
+        }
+    }
+
+    /// Events that were found in the title.
+    pub(super) fn timed(&mut self, events: Vec<TimedEvent>) {
+        for event in events {
+            self.timed.add(event);
         }
     }
 

@@ -3,13 +3,16 @@
 use super::dash::DashSource;
 use super::error::ManifestError;
 use super::hls::{HlsSource, MediaPlaylist, Placed};
+use super::pathways::SteeringStart;
 use super::policy::Policy;
 use crate::pipeline::Timing;
+use crate::timed::TimedEvent;
 use abr::error::Code;
 use abr::presentation::{Live, RepresentationKey};
 use abr::protocol::Resource;
 use abr::segments::{Segment, SegmentIndex};
 use abr::time::WallClock;
+use std::time::Instant;
 use url::Url;
 
 /// Bytes of a resource.
@@ -132,6 +135,20 @@ pub struct Addresses {
     pub(crate) refresh: Url,
     /// Services that tell the time, and what their answer looks like.
     pub(crate) clocks: Vec<(ClockFormat, Url)>,
+    /// Where to ask for what has changed instead of the whole manifest.
+    pub(crate) patch: Option<PatchAddress>,
+    /// Where to ask for the order of hosts.
+    pub(crate) steering: Option<SteeringStart>,
+    /// Names of the hosts by number, where there is steering.
+    pub(crate) pathways: Vec<String>,
+}
+
+/// Where a patch for the manifest is (`PatchLocation`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PatchAddress {
+    pub(crate) url: Url,
+    /// Until when it is there (`@ttl`).
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a service that tells the time answers (`UTCTiming@schemeIdUri`).
@@ -165,7 +182,11 @@ impl Addresses {
     /// does not exist, or its address is not permitted.
     pub fn resolve(&self, resource: &Resource, location: u32) -> Option<Address> {
         let address = match resource {
-            Resource::Presentation => Some(Address::whole(self.refresh.clone())),
+            Resource::Presentation => {
+                let fresh = |patch: &&PatchAddress| patch.until.is_none_or(|until| Instant::now() < until);
+                let patch = self.patch.as_ref().filter(fresh).map(|patch| patch.url.clone());
+                Some(Address::whole(patch.unwrap_or_else(|| self.refresh.clone())))
+            }
             Resource::Clock(service) => {
                 self.clocks.get(*service as usize).cloned().map(|(_, url)| Address::whole(url))
             }
@@ -276,6 +297,19 @@ impl Addresses {
         }
     }
 
+    /// Asks for the whole manifest from now on, until it names a patch again.
+    pub(crate) fn without_patch(&mut self) {
+        self.patch = None;
+    }
+
+    /// What the index that was read last says about moments of the timeline (`EXT-X-DATERANGE`).
+    pub fn events(&self, key: RepresentationKey) -> Vec<TimedEvent> {
+        match self.source(key) {
+            Some(Source::Hls(source)) => source.events(),
+            Some(Source::Dash(_)) | None => Vec::new(),
+        }
+    }
+
     /// What a service that tells the time answers.
     pub(crate) fn clock(&self, service: u32) -> Option<ClockFormat> {
         self.clocks.get(service as usize).map(|(format, _)| *format)
@@ -286,6 +320,14 @@ impl Addresses {
         match self.source(key) {
             Some(Source::Dash(source)) => source.timing(),
             Some(Source::Hls(_)) | None => Timing::Discontinuity(segment.discontinuity),
+        }
+    }
+
+    /// Columns and rows of thumbnails in one picture of a representation of content type image.
+    pub fn tiles(&self, key: RepresentationKey) -> Option<(u32, u32)> {
+        match self.source(key)? {
+            Source::Dash(source) => source.tiles,
+            Source::Hls(_) => None,
         }
     }
 

@@ -17,7 +17,7 @@ type Sources = Vec<Vec<Source>>;
 
 /// `next` in the order of what was known before.
 pub(super) fn align(known: &Presentation, addresses: &Addresses, next: Title) -> Title {
-    let Title { mut presentation, addresses: mut moved, now } = next;
+    let Title { mut presentation, addresses: mut moved, events, now } = next;
     let fresh = std::mem::take(&mut presentation.periods).into_iter().zip(std::mem::take(&mut moved.sources));
     let mut fresh: Vec<Option<(Period, Sources)>> = fresh.map(Some).collect();
     let (mut periods, mut sources) = (Vec::new(), Vec::new());
@@ -46,7 +46,7 @@ pub(super) fn align(known: &Presentation, addresses: &Addresses, next: Title) ->
     }
     presentation.periods = periods;
     moved.sources = sources;
-    Title { presentation, addresses: moved, now }
+    Title { presentation, addresses: moved, events, now }
 }
 
 fn align_period(known: &Period, known_sources: &Sources, found: (Period, Sources)) -> (Period, Sources) {

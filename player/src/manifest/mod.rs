@@ -10,12 +10,16 @@ pub mod dash;
 mod error;
 pub mod iso8601;
 pub mod hls;
+mod pathways;
 mod policy;
+pub mod steering;
 
 pub(crate) use address::ClockFormat;
 pub use address::{Address, Addresses, ByteRange, Encrypted, NoKey, Protection, Protocol, SegmentEncryption};
 pub use error::{ManifestError, Place};
+pub use pathways::SteeringStart;
 
+use crate::timed::TimedEvent;
 use abr::presentation::Presentation;
 use abr::time::WallClock;
 use url::Url;
@@ -27,6 +31,8 @@ pub struct Title {
     pub presentation: Presentation,
     /// Where it is.
     pub addresses: Addresses,
+    /// What happens when, as far as the manifest itself says.
+    pub events: Vec<TimedEvent>,
     /// What time it is, where the manifest says that itself.
     pub now: Option<WallClock>,
 }

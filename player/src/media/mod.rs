@@ -14,6 +14,7 @@ mod ts;
 mod webm;
 mod packed_audio;
 pub mod demux;
+pub mod inband;
 pub mod decrypt;
 pub mod timing;
 pub mod queue;

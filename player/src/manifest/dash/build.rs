@@ -3,16 +3,21 @@
 
 use super::layout::clip;
 use super::live;
-use super::mpd::{AdaptationSet as Set, Common, Mpd, Period as MpdPeriod, Representation as Rep};
+use super::mpd::{
+    AdaptationSet as Set, Common, Descriptor, EventItem, Mpd, Period as MpdPeriod, Representation as Rep,
+};
 use super::resolve::{ResolvedPeriod, ResolvedRepresentation, resolve};
+use crate::limits;
+use crate::manifest::address::PatchAddress;
 use crate::manifest::address::Source;
 use crate::manifest::codecs::{self, Kind};
 use crate::manifest::policy::{Policy, shown};
-use crate::manifest::{Addresses, ManifestError, Place, Protocol, Title};
+use crate::manifest::{Addresses, ManifestError, Place, Protocol, SteeringStart, Title};
+use crate::timed::{Message, Origin, TimedEvent};
 use abr::presentation::{AdaptationSet, Container, ContentType, Period, Presentation, Representation};
 use abr::segments::SegmentIndex;
 use abr::time::MediaTime;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// Most warnings kept of one title.
@@ -26,6 +31,25 @@ const KNOWN_PROPERTIES: &[&str] = &[
     "urn:mpeg:dash:adaptation-set-switching:2016",
     "http://dashif.org/guidelines/thumbnail_tile",
     "http://dashif.org/thumbnail_tile",
+    "urn:mpeg:dash:urlparam:2014",
+    "urn:mpeg:dash:urlparam:2016",
+];
+/// Marks sets of single pictures for fast searching, which are not for playback.
+const TRICK_MODE: &str = "http://dashif.org/guidelines/trickmode";
+/// An element that is to be taken out, with all that stands in it.
+const RESOLVE_TO_ZERO: &str = "urn:mpeg:dash:resolve-to-zero:2013";
+/// Beginnings of profiles that are followed; others are followed as far as they go.
+const PROFILES: &[&str] = &[
+    "urn:mpeg:dash:profile:",
+    "urn:dvb:dash:profile:",
+    "urn:hbbtv:dash:profile:",
+    "http://dashif.org/guidelines/",
+    "https://dashif.org/guidelines/",
+    "urn:com:dashif:dash264",
+    "urn:webm:dash:profile:",
+    "urn:scte:dash:",
+    "urn:3GPP:PSS:profile:",
+    "urn:dolby:",
 ];
 
 /// Builds the title.
@@ -39,7 +63,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let refused = resolved.warnings.first().cloned();
     let read = warnings.len();
     warnings.append(&mut resolved.warnings);
-    let mut builder = Builder { warnings, pictureless: None };
+    let mut builder = Builder { warnings, pictureless: None, events: Vec::new() };
     if mpd.periods.is_empty() {
         return Err(ManifestError::malformed(Place::default(), "the MPD has no Period"));
     }
@@ -49,10 +73,17 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
         let what = format!("an MPD that needs {}", shown(&property.scheme_id_uri));
         return Err(ManifestError::Unsupported { place: Place::default(), what });
     }
+    if !mpd.profiles.is_empty() && !mpd.profiles.iter().any(|p| PROFILES.iter().any(|own| p.starts_with(own)))
+    {
+        builder.warn(format!("MPD: none of its profiles is known ({})", shown(&mpd.profiles.join(", "))));
+    }
     let spans: Vec<_> = resolved.periods.iter().map(|period| period.span).collect();
     let (mut periods, mut sources) = (Vec::new(), Vec::new());
     for (at, (period, resolved)) in mpd.periods.iter().zip(resolved.periods).enumerate() {
         let id = period.id.clone().unwrap_or_else(|| at.to_string());
+        if period.href.as_deref() == Some(RESOLVE_TO_ZERO) {
+            continue;
+        }
         let Some((start, end)) = resolved.span else {
             builder.warn(format!("Period {}: left out, its start is not known yet", shown(&id)));
             continue;
@@ -66,6 +97,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
         if sets.is_empty() {
             builder.warn(format!("Period {}: nothing in it can be played", shown(&id)));
         }
+        builder.events(period, start, end);
         periods.push(Period {
             id,
             start: MediaTime::from_nanos(i64::try_from(start).unwrap_or(i64::MAX)),
@@ -99,7 +131,8 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
     let clocks = live::clocks(&mpd, &policy, url);
     let live = live::live(&mpd, &periods, clocks.len());
     let refresh = mpd.locations.iter().find_map(|location| policy.resolve(url, location).ok());
-    Ok(Title {
+    let policy_of_patch = policy.clone();
+    let mut title = Title {
         presentation: Presentation {
             dynamic: mpd.dynamic,
             duration,
@@ -115,21 +148,63 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
             sources,
             refresh: refresh.unwrap_or_else(|| url.clone()),
             clocks,
+            patch: patch(&mpd, &policy_of_patch, url),
+            steering: mpd.content_steering.as_ref().and_then(|(server, first)| {
+                Some(SteeringStart { url: policy_of_patch.resolve(url, server).ok()?, first: first.clone() })
+            }),
+            pathways: Vec::new(),
         },
+        events: builder.events,
         now: live::direct(&mpd),
-    })
+    };
+    title.addresses.number_pathways();
+    let pathways = u32::try_from(title.addresses.pathways().len()).unwrap_or(1);
+    if pathways > 0 {
+        let sets = title.presentation.periods.iter_mut().flat_map(|period| &mut period.adaptation_sets);
+        sets.flat_map(|set| &mut set.representations).for_each(|one| one.locations = pathways);
+    }
+    Ok(title)
 }
 
 struct Builder {
     warnings: Vec<String>,
     /// Why a set of pictures was left out, the first of them.
     pictureless: Option<String>,
+    events: Vec<TimedEvent>,
 }
 
 impl Builder {
     fn warn(&mut self, what: String) {
         if self.warnings.len() < WARNINGS {
             self.warnings.push(what);
+        }
+    }
+
+    /// The events that a period lists (ISO/IEC 23009-1, 5.10.2); those outside of it do not happen.
+    fn events(&mut self, period: &MpdPeriod, start: u64, end: Option<u64>) {
+        let nanos = |ticks: i128, timescale: u64| ticks * 1_000_000_000 / i128::from(timescale.max(1));
+        for stream in &period.event_streams {
+            for event in &stream.events {
+                let ticks = i128::from(event.presentation_time) - i128::from(stream.presentation_time_offset);
+                let at = i128::from(start) + nanos(ticks, stream.timescale);
+                let lasting = event.duration.map(|ticks| nanos(ticks.into(), stream.timescale));
+                let lasting = lasting.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
+                let Ok(at) = i64::try_from(at) else { continue };
+                let over = end.is_some_and(|end| i128::from(at) >= i128::from(end));
+                let early = i128::from(at) + lasting.map_or(1, |l| l.as_nanos() as i128) <= i128::from(start);
+                if over || early || self.events.len() >= limits::TIMED_EVENTS {
+                    continue;
+                }
+                self.events.push(TimedEvent {
+                    origin: Origin::Mpd,
+                    scheme: stream.descriptor.scheme_id_uri.clone(),
+                    value: stream.descriptor.value.clone().unwrap_or_default(),
+                    id: event.id.clone().unwrap_or_default(),
+                    start: MediaTime::from_nanos(at),
+                    duration: lasting,
+                    message: message(event),
+                });
+            }
         }
     }
 
@@ -143,6 +218,10 @@ impl Builder {
             let id = set.id.clone().unwrap_or_else(|| at.to_string());
             if let Some(scheme) = unknown_property(&set.common) {
                 self.warn(format!("AdaptationSet {}: left out, it needs {}", shown(&id), shown(scheme)));
+                continue;
+            }
+            if set.common.supplemental_properties.iter().any(|own| own.scheme_id_uri == TRICK_MODE) {
+                self.warn(format!("AdaptationSet {}: left out, it is for fast searching", shown(&id)));
                 continue;
             }
             let mut left_out = None;
@@ -182,7 +261,9 @@ impl Builder {
                     || set.components.iter().any(|kind| kind == "audio"));
             let (representations, set_sources) =
                 made.into_iter().map(|(model, source, _)| (model, source)).unzip();
-            let roles: Vec<String> = set.roles.iter().filter_map(|role| role.value.clone()).collect();
+            let mut roles: Vec<String> = set.roles.iter().filter_map(|role| role.value.clone()).collect();
+            roles.extend(set.accessibilities.iter().filter_map(accessible).map(str::to_owned));
+            roles.dedup();
             sets.push(AdaptationSet {
                 id,
                 content_type,
@@ -197,6 +278,30 @@ impl Builder {
         }
         (sets, sources)
     }
+}
+
+/// What an event says: its text, or that of the `Binary` element inside (ANSI/SCTE 214-1), or bytes in base64.
+fn message(event: &EventItem) -> Message {
+    let short = |text: &String| text.len() <= limits::TIMED_EVENT_BYTES;
+    match event.binary.as_ref().or(event.message_data.as_ref()).filter(|text| short(text)) {
+        Some(text) if event.is_base64 => {
+            let bytes = drm_stub::pssh::base64(&text.split_whitespace().collect::<String>());
+            bytes.map_or(Message::Empty, |bytes| Message::of(&bytes))
+        }
+        Some(text) => Message::Text(text.clone()),
+        None => Message::Empty,
+    }
+}
+
+/// Where to ask for what has changed, the first place that may be asked.
+fn patch(mpd: &Mpd, policy: &Policy, url: &Url) -> Option<PatchAddress> {
+    mpd.patch_locations.iter().find_map(|(location, ttl)| {
+        let ttl = ttl.and_then(|ttl| Duration::try_from_secs_f64(ttl).ok());
+        Some(PatchAddress {
+            url: policy.resolve(url, location).ok()?,
+            until: ttl.and_then(|ttl| Instant::now().checked_add(ttl)),
+        })
+    })
 }
 
 /// A representation in the words of the model, or why it cannot be used.
@@ -248,6 +353,17 @@ fn unknown_property(common: &Common) -> Option<&str> {
 
 fn is_known(scheme: &str) -> bool {
     KNOWN_PROPERTIES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// The role that says the same as an `Accessibility` (ISO/IEC 23009-1, 5.8.5.5; ETSI TS 103 285, 4.4).
+fn accessible(descriptor: &Descriptor) -> Option<&str> {
+    let value = descriptor.value.as_deref()?;
+    match (descriptor.scheme_id_uri.as_str(), value) {
+        ("urn:mpeg:dash:role:2011", value) => Some(value),
+        ("urn:tva:metadata:cs:AudioPurposeCS:2007", "1") => Some("description"),
+        ("urn:tva:metadata:cs:AudioPurposeCS:2007", "2") => Some("enhanced-audio-intelligibility"),
+        _ => None,
+    }
 }
 
 fn small(number: Option<u64>) -> u32 {

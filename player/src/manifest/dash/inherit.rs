@@ -62,6 +62,7 @@ impl SegmentInfo {
             fill(&mut self.duration, &above.duration);
             fill(&mut self.timeline, &above.timeline);
         }
+        fill(&mut self.ept_delta, &above.ept_delta);
         fill(&mut self.start_number, &above.start_number);
         fill(&mut self.end_number, &above.end_number);
         fill(&mut self.availability_time_offset, &above.availability_time_offset);
@@ -137,8 +138,9 @@ pub(super) fn bases(
             }
         }
     }
-    // DVB: the smallest priority number first; otherwise document order.
-    result.sort_by_key(|base| base.priority.unwrap_or(1));
+    // DVB (ETSI TS 103 285, 10.8.2.1): the smallest priority number first, among equals the greatest weight;
+    // otherwise document order.
+    result.sort_by_key(|base| (base.priority.unwrap_or(1), std::cmp::Reverse(base.weight.unwrap_or(1))));
     result
 }
 

@@ -227,7 +227,9 @@ impl Scale {
                 if self.end.is_none() && most.is_none() && !self.dynamic {
                     return Err("the number of its segments is not known".to_owned());
                 }
-                self.fill(start_number, self.start, duration, init, &mut runs);
+                let early = info.ept_delta.unwrap_or(0).checked_mul(i64::try_from(self.factor).unwrap_or(1));
+                let start = early.and_then(|early| self.start.checked_add(early)).ok_or_else(large)?;
+                self.fill(start_number, start, duration, init, &mut runs);
             }
             // One segment lasts as long as the period.
             (None, None) => match self.end.map(|end| u64::try_from(end - self.start)) {

@@ -7,11 +7,14 @@ mod layout;
 mod live;
 pub mod mpd;
 mod parse;
+pub mod patch;
+mod query;
 mod resolve;
 mod sidx;
 mod source;
 pub mod template;
 pub mod timeline;
+mod tree;
 mod xml;
 
 pub use build::{content_type, kind_of, kind_of_codecs};

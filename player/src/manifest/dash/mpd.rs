@@ -47,6 +47,8 @@ pub struct Mpd {
     pub service_description: Option<ServiceDescription>,
     /// `ContentSteering`: server and `@defaultServiceLocation`.
     pub content_steering: Option<(String, Option<String>)>,
+    /// `ContentSteering@queryBeforeStart`.
+    pub steering_before_start: bool,
     /// `EssentialProperty`.
     pub essential_properties: Vec<Descriptor>,
     /// `Period`.
@@ -164,6 +166,19 @@ pub struct Descriptor {
     pub scheme_id_uri: String,
     /// `@value`.
     pub value: Option<String>,
+    /// `UrlQueryInfo` (annex I), where the descriptor has one.
+    pub url_query: Option<Box<UrlQueryInfo>>,
+}
+
+/// `UrlQueryInfo` or `ExtUrlQueryInfo` (annex I).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UrlQueryInfo {
+    /// `@queryTemplate`.
+    pub template: String,
+    /// `@useMPDUrlQuery`.
+    pub use_mpd_query: bool,
+    /// `@queryString`.
+    pub query: Option<String>,
 }
 
 /// `ContentProtection`.
@@ -224,6 +239,10 @@ pub struct EventItem {
     pub id: Option<String>,
     /// `@messageData`, or the text of the element.
     pub message_data: Option<String>,
+    /// The text of a `Binary` element inside.
+    pub binary: Option<String>,
+    /// `@contentEncoding="base64"`.
+    pub is_base64: bool,
 }
 
 /// `ServiceDescription`, the parts that players follow.
@@ -285,6 +304,8 @@ pub struct SegmentInfo {
     pub representation_index: Option<UrlRange>,
     /// `@duration`, ticks.
     pub duration: Option<u64>,
+    /// `@eptDelta`, ticks: from the start of the period to that of the first segment.
+    pub ept_delta: Option<i64>,
     /// `@startNumber`.
     pub start_number: Option<u64>,
     /// `@endNumber`.

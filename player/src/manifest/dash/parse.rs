@@ -3,7 +3,7 @@
 
 use super::mpd::{
     AdaptationSet, BaseUrl, Common, ContentProtection, Descriptor, EventItem, EventStream, Levels, Mpd,
-    Period, Representation, SegmentInfo, SegmentUrl, ServiceDescription, UrlRange,
+    Period, Representation, SegmentInfo, SegmentUrl, ServiceDescription, UrlQueryInfo, UrlRange,
 };
 use super::timeline::{Entry, Timeline};
 use super::xml::{Attributes, Element, Reader};
@@ -77,6 +77,7 @@ pub fn parse(text: &str) -> Outcome<Mpd> {
             }
             "ContentSteering" => {
                 let default = attributes.owned("defaultServiceLocation");
+                mpd.steering_before_start = attributes.text("queryBeforeStart") == Some("true");
                 mpd.content_steering = Some((reader.text()?, default));
             }
             _ => reader.skip()?,
@@ -280,11 +281,23 @@ fn common_child(
 }
 
 fn descriptor(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome<Descriptor> {
-    reader.skip()?;
-    Ok(Descriptor {
+    let mut descriptor = Descriptor {
         scheme_id_uri: attributes.owned("schemeIdUri").unwrap_or_default(),
         value: attributes.owned("value"),
-    })
+        url_query: None,
+    };
+    while let Some(child) = reader.child()? {
+        if matches!(child.name(), "UrlQueryInfo" | "ExtUrlQueryInfo") && descriptor.url_query.is_none() {
+            let attributes = child.attributes()?;
+            descriptor.url_query = Some(Box::new(UrlQueryInfo {
+                template: attributes.owned("queryTemplate").unwrap_or_default(),
+                use_mpd_query: attributes.text("useMPDUrlQuery") == Some("true"),
+                query: attributes.owned("queryString"),
+            }));
+        }
+        reader.skip()?;
+    }
+    Ok(descriptor)
 }
 
 fn base_url(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome<BaseUrl> {
@@ -353,6 +366,7 @@ fn event_stream(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome
         descriptor: Descriptor {
             scheme_id_uri: attributes.owned("schemeIdUri").unwrap_or_default(),
             value: attributes.owned("value"),
+            url_query: None,
         },
         timescale: attributes.number(reader, "timescale").unwrap_or(1).max(1),
         presentation_time_offset: attributes.number(reader, "presentationTimeOffset").unwrap_or(0),
@@ -369,8 +383,11 @@ fn event_stream(reader: &mut Reader<'_>, attributes: &Attributes<'_>) -> Outcome
             duration: attributes.number(reader, "duration"),
             id: attributes.owned("id"),
             message_data: attributes.owned("messageData"),
+            binary: None,
+            is_base64: attributes.text("contentEncoding") == Some("base64"),
         };
-        let text = reader.text()?;
+        let (text, binary) = reader.texts("Binary")?;
+        event.binary = binary;
         if event.message_data.is_none() && !text.is_empty() {
             event.message_data = Some(text);
         }
@@ -431,6 +448,7 @@ fn segment_info(
     };
     // Wrong numbers here would put segments in wrong places: they cost the representations that use them.
     let mut invalid = None;
+    info.ept_delta = attributes.parsed(reader, "eptDelta", |text| text.parse().ok());
     info.presentation_time_offset = attributes.text("presentationTimeOffset").and_then(|text| {
         let value = text.trim().parse().ok();
         if value.is_none() {

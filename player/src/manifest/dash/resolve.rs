@@ -67,7 +67,8 @@ impl ResolvedRepresentation {
 
 /// Resolves an MPD that was found at `url`.
 pub fn resolve(url: &Url, mpd: &Mpd) -> Resolved {
-    let mut resolver = Resolver { policy: Policy::of(url), dynamic: mpd.dynamic, warnings: Vec::new() };
+    let mut resolver =
+        Resolver { policy: Policy::of(url), url: url.clone(), dynamic: mpd.dynamic, warnings: Vec::new() };
     let root = vec![BaseUrl { url: url.as_str().to_owned(), ..BaseUrl::default() }];
     let root = resolver.bases(&root, &mpd.base_urls);
     let spans = spans(&mpd.periods, mpd.media_presentation_duration, mpd.dynamic);
@@ -78,6 +79,7 @@ pub fn resolve(url: &Url, mpd: &Mpd) -> Resolved {
 
 struct Resolver {
     policy: Policy,
+    url: Url,
     dynamic: bool,
     warnings: Vec<String>,
 }
@@ -117,6 +119,11 @@ impl Resolver {
                 let layout =
                     Layout::of(effective, span.unwrap_or(Span { start: 0, end: None, dynamic: true }));
                 let mut source = DashSource {
+                    services: locations
+                        .iter()
+                        .filter(|base| Url::parse(&base.url).is_ok())
+                        .map(|base| base.service_location.clone().unwrap_or_default())
+                        .collect(),
                     bases: locations.iter().filter_map(|base| Url::parse(&base.url).ok()).collect(),
                     id: representation.id.clone().unwrap_or_else(|| number.to_string()),
                     bandwidth: representation.bandwidth.unwrap_or(0),
@@ -126,6 +133,8 @@ impl Resolver {
                     standalone_text: is_standalone_text(&common),
                     protection: protection(&common),
                     sealed: sealed(&common),
+                    query: super::query::of(&common, &self.url),
+                    tiles: tiles(&common),
                 };
                 if is_webm(&common) {
                     source.expect_webm();
@@ -185,6 +194,15 @@ fn earlier(mut index: SegmentIndex, early: Option<Duration>) -> SegmentIndex {
         *own = own.saturating_add(early);
     }
     index
+}
+
+/// Columns and rows of thumbnails in one picture (DASH-IF IOP, 6.2.6).
+fn tiles(common: &Common) -> Option<(u32, u32)> {
+    let mut properties = common.essential_properties.iter().chain(&common.supplemental_properties);
+    let tile = properties.find(|property| property.scheme_id_uri.ends_with("thumbnail_tile"))?;
+    let (columns, rows) = tile.value.as_deref()?.split_once('x')?;
+    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number > 0);
+    Some((number(columns)?, number(rows)?))
 }
 
 /// Whether it is WebM.

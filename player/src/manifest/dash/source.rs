@@ -20,8 +20,10 @@ const WEBM_HEAD_BYTES: u64 = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct DashSource {
     /// Base addresses on interchangeable hosts.
-    pub(super) bases: Vec<Url>,
-    pub(super) id: String,
+    pub(crate) bases: Vec<Url>,
+    /// Service locations of these, one by one.
+    pub(crate) services: Vec<String>,
+    pub(crate) id: String,
     pub(super) bandwidth: u64,
     pub(super) init: Init,
     pub(super) media: Media,
@@ -30,6 +32,10 @@ pub struct DashSource {
     /// time offset says only where its segments lie (DASH-IF timing model, standalone text timing).
     pub(super) standalone_text: bool,
     pub(crate) protection: Vec<Protection>,
+    /// What annex I adds to the query of media segments and initialization.
+    pub(super) query: Option<String>,
+    /// Columns and rows of thumbnails in one picture.
+    pub(crate) tiles: Option<(u32, u32)>,
     /// Segment encryption (ISO/IEC 23009-4): address and vector of the key of all segments, as written, or
     /// what of it is not supported.
     pub(super) sealed: Option<Result<(String, [u8; 16]), String>>,
@@ -87,6 +93,10 @@ impl DashSource {
         let url = match reference {
             Some(reference) => policy.resolve(base, reference).ok()?,
             None => base.clone(),
+        };
+        let url = match &self.query {
+            Some(query) => super::query::add(url, query),
+            None => url,
         };
         Some(Address { url, range })
     }

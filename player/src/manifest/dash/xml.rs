@@ -127,24 +127,41 @@ impl<'a> Reader<'a> {
 
     /// The text of the open element, trimmed; elements inside are passed over.
     pub(super) fn text(&mut self) -> Result<String, ManifestError> {
-        let mut result = String::new();
-        let mut open = 1usize;
+        Ok(self.texts("")?.0)
+    }
+
+    /// As [`text`](Self::text), and with it the text of the first element `inner` inside, at any depth.
+    pub(super) fn texts(&mut self, inner: &str) -> Result<(String, Option<String>), ManifestError> {
+        let (mut own, mut found) = (String::new(), None::<String>);
+        // At which depth the inner element is open.
+        let (mut open, mut inside) = (1usize, None);
         while open > 0 {
+            let mut add = |text: &str, open: usize| match &mut found {
+                _ if open == 1 => own.push_str(text),
+                Some(found) if inside == Some(open) => found.push_str(text),
+                _ => {}
+            };
             match self.event()? {
-                Event::Start(_) => open += 1,
-                Event::End(_) | Event::Eof => open -= 1,
-                Event::Text(text) if open == 1 => result.push_str(&text.xml10_content()),
-                Event::CData(text) if open == 1 => result.push_str(&text.xml10_content()),
+                Event::Start(start) => {
+                    open += 1;
+                    if found.is_none() && start.local_name().into_inner() == inner {
+                        (found, inside) = (Some(String::new()), Some(open));
+                    }
+                }
+                Event::End(_) | Event::Eof => {
+                    inside = inside.filter(|depth| *depth != open);
+                    open -= 1;
+                }
+                Event::Text(text) => add(&text.xml10_content(), open),
+                Event::CData(text) => add(&text.xml10_content(), open),
                 Event::GeneralRef(name) => {
                     let character = self.entity(&name)?;
-                    if open == 1 {
-                        result.push(character);
-                    }
+                    add(character.encode_utf8(&mut [0; 4]), open);
                 }
                 _ => {}
             }
         }
-        Ok(result.trim().to_owned())
+        Ok((own.trim().to_owned(), found.map(|text| text.trim().to_owned())))
     }
 
     fn entity(&self, name: &quick_xml::events::BytesRef<'_>) -> Result<char, ManifestError> {

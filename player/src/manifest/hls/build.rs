@@ -7,7 +7,7 @@ use super::types::MediaPlaylist;
 use crate::manifest::address::Source;
 use crate::manifest::codecs::{self, Kind};
 use crate::manifest::policy::Policy;
-use crate::manifest::{Addresses, ManifestError, Protocol, Title};
+use crate::manifest::{Addresses, ManifestError, Protocol, SteeringStart, Title};
 use abr::presentation::{AdaptationSet, Container, ContentType, Period, Presentation, Representation};
 use abr::segments::SegmentIndex;
 use abr::time::MediaTime;
@@ -28,7 +28,7 @@ pub(super) fn media(url: &Url, policy: Policy, mut playlist: MediaPlaylist) -> R
     let container = container(&playlist);
     let mut source = HlsSource::new(vec![url.clone()], Arc::default());
     let index = source.accept(url.clone(), playlist, None, &[])?;
-    let live = source.live();
+    let (live, events) = (source.live(), source.events());
     let span = index.known().and_then(|runs| runs.span());
     let content_type = match container {
         Container::PackedAudio => ContentType::Audio,
@@ -55,6 +55,7 @@ pub(super) fn media(url: &Url, policy: Policy, mut playlist: MediaPlaylist) -> R
     };
     let duration = span.filter(|_| complete).map(|(start, end)| end.since(start));
     let mut title = title(url, policy, vec![set], !complete, duration, warnings);
+    title.events = events;
     if let Some((live, zero)) = live {
         title.presentation.live = Some(live);
         title.presentation.availability_start = zero;
@@ -146,7 +147,11 @@ fn title(
             sources: vec![sources],
             refresh: url.clone(),
             clocks: Vec::new(),
+            patch: None,
+            steering: None,
+            pathways: Vec::new(),
         },
+        events: Vec::new(),
         now: None,
     }
 }
@@ -165,8 +170,13 @@ pub(super) fn multivariant(
         sets: Vec::new(),
         families: BTreeMap::new(),
     };
+    let fit = |variant: &Variant| unfit(variant).is_none();
+    let any_fit = playlist.variants.iter().any(fit);
     for (at, variant) in playlist.variants.iter().enumerate() {
-        builder.variant(at, variant, &playlist);
+        match unfit(variant).filter(|_| any_fit) {
+            Some(why) => builder.warn(format!("variant {at}: left out, {why}")),
+            None => builder.variant(at, variant, &playlist),
+        }
     }
     for rendition in &playlist.renditions {
         builder.rendition(rendition, &playlist);
@@ -179,7 +189,19 @@ pub(super) fn multivariant(
         };
         return Err(ManifestError::malformed(Default::default(), what));
     }
-    Ok(title(url, policy, sets, false, None, warnings))
+    let steering = playlist.content_steering.as_ref().and_then(|(server, first)| {
+        Some(SteeringStart { url: policy.resolve(url, server).ok()?, first: first.clone() })
+    });
+    let mut title = title(url, policy, sets, false, None, warnings);
+    title.addresses.steering = steering;
+    title.addresses.number_pathways();
+    let pathways = u32::try_from(title.addresses.pathways().len()).unwrap_or(1);
+    if pathways > 0 {
+        let periods = title.presentation.periods.iter_mut();
+        let sets = periods.flat_map(|period| &mut period.adaptation_sets);
+        sets.flat_map(|set| &mut set.representations).for_each(|one| one.locations = pathways);
+    }
+    Ok(title)
 }
 
 struct Builder<'a> {
@@ -192,7 +214,30 @@ struct Builder<'a> {
     families: BTreeMap<(ContentType, bool, String), usize>,
 }
 
+/// Why a variant is not for this player: it needs more than the player can promise of the way to the screen
+/// (RFC 8216bis, 4.4.6.2: HDCP-LEVEL, ALLOWED-CPC, REQ-VIDEO-LAYOUT). When all are so, all are tried.
+fn unfit(variant: &Variant) -> Option<&'static str> {
+    let other = |name: &str| variant.other.get(name).map(String::as_str).unwrap_or_default();
+    if matches!(variant.hdcp_level.as_deref(), Some("TYPE-0" | "TYPE-1")) {
+        return Some("it needs a protected way to the screen (HDCP-LEVEL)");
+    }
+    if other("ALLOWED-CPC").split(',').any(|entry| !entry.trim().is_empty()) {
+        return Some("it is for certain decryption modules only (ALLOWED-CPC)");
+    }
+    let stereo = other("REQ-VIDEO-LAYOUT").split(',').next().unwrap_or_default();
+    if stereo.split('/').any(|layout| layout.trim() == "CH-STEREO") {
+        return Some("its pictures are for two eyes (REQ-VIDEO-LAYOUT)");
+    }
+    None
+}
+
 impl Builder<'_> {
+    fn warn(&mut self, what: String) {
+        if self.warnings.len() < super::WARNINGS {
+            self.warnings.push(what);
+        }
+    }
+
     fn resolve(&mut self, reference: &str) -> Option<Url> {
         match self.policy.resolve(self.url, reference) {
             Ok(url) => Some(url),
@@ -255,19 +300,25 @@ impl Builder<'_> {
         if draft.representations.iter().any(|(_, source)| source.playlists.contains(&url)) {
             return;
         }
-        let twin = draft.representations.iter_mut().find(|(known, _)| {
-            known.bandwidth_bps == representation.bandwidth_bps
-                && known.codecs == representation.codecs
-                && (known.width, known.height) == (representation.width, representation.height)
-                && known.frame_rate == representation.frame_rate
+        let stable = variant.other.get("STABLE-VARIANT-ID");
+        let twin = draft.representations.iter_mut().find(|(known, source)| {
+            stable.is_some() && stable == source.stable.as_ref()
+                || known.bandwidth_bps == representation.bandwidth_bps
+                    && known.codecs == representation.codecs
+                    && (known.width, known.height) == (representation.width, representation.height)
+                    && known.frame_rate == representation.frame_rate
         });
         match twin {
-            Some((_, source)) if source.playlists.len() < LOCATIONS => source.playlists.push(url),
+            Some((_, source)) if source.playlists.len() < LOCATIONS => {
+                source.playlists.push(url);
+                source.pathways.push(pathway(variant));
+            }
             Some(_) => {}
             None => {
-                draft
-                    .representations
-                    .push((representation, HlsSource::new(vec![url], self.variables.clone())));
+                let mut source = HlsSource::new(vec![url], self.variables.clone());
+                source.pathways = vec![pathway(variant)];
+                source.stable = stable.cloned();
+                draft.representations.push((representation, source));
             }
         }
     }
@@ -320,7 +371,10 @@ impl Builder<'_> {
             _ => alone.unwrap_or(1),
         };
         let representation = Representation {
-            id: format!("{}/{}", rendition.group_id, rendition.name),
+            id: match rendition.other.get("STABLE-RENDITION-ID") {
+                Some(stable) => stable.clone(),
+                None => format!("{}/{}", rendition.group_id, rendition.name),
+            },
             bandwidth_bps: bandwidth_bps.max(1),
             codecs,
             container: Container::Unknown,
@@ -346,10 +400,38 @@ impl Builder<'_> {
         });
         let Some(draft) = self.sets.get_mut(set) else { return };
         draft.set.is_default |= rendition.default;
-        if !draft.representations.iter().any(|(_, source)| source.playlists.contains(&url)) {
-            draft.representations.push((representation, HlsSource::new(vec![url], self.variables.clone())));
+        if draft.representations.iter().any(|(_, source)| source.playlists.contains(&url)) {
+            return;
+        }
+        let name = users().next().map_or_else(|| DEFAULT_PATHWAY.to_owned(), pathway);
+        let stable = rendition.other.get("STABLE-RENDITION-ID");
+        // The same rendition on another pathway.
+        let twin = draft.representations.iter_mut().find(|(known, source)| {
+            !source.pathways.contains(&name)
+                && stable == source.stable.as_ref()
+                && (known.channels, &known.codecs) == (representation.channels, &representation.codecs)
+        });
+        match twin {
+            Some((_, source)) if source.playlists.len() < LOCATIONS => {
+                source.playlists.push(url);
+                source.pathways.push(name);
+            }
+            Some(_) => {}
+            None => {
+                let mut source = HlsSource::new(vec![url], self.variables.clone());
+                source.pathways = vec![name];
+                source.stable = stable.cloned();
+                draft.representations.push((representation, source));
+            }
         }
     }
+}
+
+/// The pathway of what names none.
+const DEFAULT_PATHWAY: &str = ".";
+
+fn pathway(variant: &Variant) -> String {
+    variant.other.get("PATHWAY-ID").map_or_else(|| DEFAULT_PATHWAY.to_owned(), String::clone)
 }
 
 /// DASH roles for what HLS says in `DEFAULT`, `FORCED` and `CHARACTERISTICS`.

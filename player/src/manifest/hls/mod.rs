@@ -6,6 +6,7 @@ mod encryption;
 mod lint;
 pub mod media;
 pub mod multivariant;
+mod ranges;
 mod refresh;
 mod source;
 mod tags;

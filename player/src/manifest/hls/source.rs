@@ -20,7 +20,11 @@ pub(super) const TIMESCALE: u32 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct HlsSource {
     /// Addresses of the same playlist on interchangeable hosts.
-    pub(super) playlists: Vec<Url>,
+    pub(crate) playlists: Vec<Url>,
+    /// Pathways of these, one by one.
+    pub(crate) pathways: Vec<String>,
+    /// `STABLE-VARIANT-ID` or `STABLE-RENDITION-ID`.
+    pub(crate) stable: Option<String>,
     /// What its `EXT-X-DEFINE` may import.
     pub(super) variables: Arc<BTreeMap<String, String>>,
     pub(super) loaded: Option<Loaded>,
@@ -51,7 +55,7 @@ pub(super) struct Loaded {
 
 impl HlsSource {
     pub(super) fn new(playlists: Vec<Url>, variables: Arc<BTreeMap<String, String>>) -> Self {
-        Self { playlists, variables, loaded: None, maps: Vec::new() }
+        Self { playlists, pathways: Vec::new(), stable: None, variables, loaded: None, maps: Vec::new() }
     }
 
     fn host(&self, location: u32) -> usize {

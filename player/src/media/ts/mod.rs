@@ -1,6 +1,7 @@
 //! MPEG-2 transport streams (ISO/IEC 13818-1): packets to PES packets to access units. Each segment is
 //! read by itself, as HLS demands that it carries its own tables.
 
+mod metadata;
 mod packet;
 mod pes;
 mod psi;
@@ -18,6 +19,8 @@ use bytes::Bytes;
 use pes::Elementary;
 use psi::Cut;
 use std::sync::Arc;
+
+pub(super) use metadata::metadata;
 
 /// Name of the format in errors.
 const CONTAINER: &str = "MPEG-2 TS";

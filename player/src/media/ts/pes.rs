@@ -70,7 +70,7 @@ impl Elementary {
 }
 
 /// Bytes of the header, and its time stamps.
-fn parse_header(packet: &[u8]) -> Option<(usize, Option<i64>, Option<i64>)> {
+pub(super) fn parse_header(packet: &[u8]) -> Option<(usize, Option<i64>, Option<i64>)> {
     let fixed = packet.get(..9)?;
     if fixed[..3] != [0, 0, 1] || fixed[6] & 0xc0 != 0x80 {
         return None;

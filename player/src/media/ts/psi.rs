@@ -39,6 +39,10 @@ impl Cut {
 pub(super) struct Streams {
     pub video: Vec<(u16, Cut)>,
     pub audio: Vec<(u16, Cut)>,
+    /// ID3 tags in PES packets (stream type 0x15).
+    pub tags: Vec<u16>,
+    /// SCTE-35 sections (stream type 0x86).
+    pub splices: Vec<u16>,
 }
 
 /// Finds the program map wherever it stands in the segment. Of every version of the map the first video
@@ -118,6 +122,13 @@ impl Pass {
                     }
                 }
             }
+            for (kept, new) in [(&mut streams.tags, found.tags), (&mut streams.splices, found.splices)] {
+                for pid in new {
+                    if !kept.contains(&pid) && kept.len() < PROGRAMS {
+                        kept.push(pid);
+                    }
+                }
+            }
         }
     }
 }
@@ -143,6 +154,11 @@ fn parse_map(section: &[u8]) -> Streams {
         let length = usize::from(u16::from_be_bytes([entry[3], entry[4]]) & 0xfff);
         let descriptors = section.get(at + 5..end).unwrap_or_default();
         let descriptors = &descriptors[..length.min(descriptors.len())];
+        match entry[0] {
+            0x15 => streams.tags.push(pid_of(entry[1], entry[2])),
+            0x86 => streams.splices.push(pid_of(entry[1], entry[2])),
+            _ => {}
+        }
         if let Some(cut) = classify(entry[0], descriptors) {
             let list = if cut.is_video() { &mut streams.video } else { &mut streams.audio };
             let replaceable = matches!(list.first(), Some((_, Cut::UnknownAudio(_))));
