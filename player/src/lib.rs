@@ -22,6 +22,8 @@ pub mod status;
 pub mod demo;
 pub mod allocator;
 pub mod process;
+#[cfg(feature = "tv")]
+pub mod service;
 pub mod resume;
 pub mod events;
 pub mod driver;

@@ -21,5 +21,6 @@ mod live;
 mod text;
 mod resume;
 mod tv;
+mod kiosk;
 mod network;
 mod webm;

@@ -138,7 +138,7 @@ impl Sofa {
 }
 
 /// Whether nothing has been drawn.
-fn is_blank(picture: &[u8]) -> bool {
+pub(crate) fn is_blank(picture: &[u8]) -> bool {
     picture.iter().all(|level| *level < 16)
 }
 

@@ -115,6 +115,7 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
             sources,
             refresh: refresh.unwrap_or_else(|| url.clone()),
             clocks,
+            session_keys: Vec::new(),
         },
         now: live::direct(&mpd),
     })

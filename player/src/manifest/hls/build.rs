@@ -1,6 +1,7 @@
 //! From playlists to a [`Title`]: variants become representations of video sets, renditions become sets of
 //! their own, redundant streams become locations.
 
+use super::encryption;
 use super::multivariant::{Multivariant, Rendition, Variant};
 use super::source::HlsSource;
 use super::types::MediaPlaylist;
@@ -146,6 +147,7 @@ fn title(
             sources: vec![sources],
             refresh: url.clone(),
             clocks: Vec::new(),
+            session_keys: Vec::new(),
         },
         now: None,
     }
@@ -179,7 +181,10 @@ pub(super) fn multivariant(
         };
         return Err(ManifestError::malformed(Default::default(), what));
     }
-    Ok(title(url, policy, sets, false, None, warnings))
+    let session_keys = encryption::session_keys(url, &policy, &playlist.session_keys);
+    let mut title = title(url, policy, sets, false, None, warnings);
+    title.addresses.session_keys = session_keys;
+    Ok(title)
 }
 
 struct Builder<'a> {
