@@ -143,7 +143,7 @@ pub(crate) fn is_blank(picture: &[u8]) -> bool {
 }
 
 /// How many pixels differ clearly.
-fn changed(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn changed(a: &[u8], b: &[u8]) -> usize {
     assert_eq!((a.len(), b.len()), (WIDTH * HEIGHT, WIDTH * HEIGHT), "pictures of the display");
     a.iter().zip(b).filter(|(a, b)| a.abs_diff(**b) > 24).count()
 }
