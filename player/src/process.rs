@@ -1,4 +1,5 @@
-//! Time since this process was started, counted from `exec`, so that start-up figures leave nothing out.
+//! What Linux tells of this process: the time since it was started, counted from `exec`, so that start-up
+//! figures leave nothing out, and its memory.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::OnceLock;
@@ -56,9 +57,32 @@ fn age() -> Option<Duration> {
     now.checked_sub(started)
 }
 
+/// Bytes of memory that the process has in use.
+pub fn memory() -> Option<u64> {
+    status("VmRSS:")
+}
+
+/// The most bytes of memory that the process has had in use.
+pub fn peak_memory() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// A figure of `/proc/self/status` in bytes; it stands there in KiB (proc(5)).
+fn status(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_told() {
+        let (now, most) = (memory().unwrap_or_default(), peak_memory().unwrap_or_default());
+        assert!(now > 1 << 20 && most >= now / 2, "{now} of {most}");
+    }
 
     #[test]
     fn the_process_is_older_than_the_test() {

@@ -135,6 +135,8 @@ pub struct Addresses {
     pub(crate) refresh: Url,
     /// Services that tell the time, and what their answer looks like.
     pub(crate) clocks: Vec<(ClockFormat, Url)>,
+    /// Keys that the manifest names ahead of need.
+    pub(crate) session_keys: Vec<(Encrypted, Url)>,
     /// Where to ask for what has changed instead of the whole manifest.
     pub(crate) patch: Option<PatchAddress>,
     /// Where to ask for the order of hosts.
@@ -221,6 +223,11 @@ impl Addresses {
             },
             Resource::Presentation | Resource::Index(_) | Resource::Clock(_) | Resource::Licence(_) => None,
         }
+    }
+
+    /// Keys that the manifest names before any segment needs them (`EXT-X-SESSION-KEY`), at most 32.
+    pub fn session_keys(&self) -> &[(Encrypted, Url)] {
+        &self.session_keys
     }
 
     /// An address that the manifest names outside of any segment, such as that of a licence server; `None`
