@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(latency.decide(at(2000), 3100, PLENTY, true), Verdict::Rate(1040));
         assert_eq!(latency.decide(at(2100), 3900, PLENTY, true), Verdict::Keep, "not so soon");
         assert_eq!(latency.decide(at(3000), 3900, PLENTY, true), Verdict::Rate(1050));
-        assert_eq!(latency.decide(at(4000), 3020, PLENTY, true), Verdict::Rate(1010));
+        assert_eq!(latency.decide(at(4000), 3020, PLENTY, true), Verdict::Rate(1005));
         assert_eq!(latency.decide(at(4100), 3010, PLENTY, true), Verdict::Rate(1000));
         assert_eq!(latency.decide(at(5000), 2500, PLENTY, true), Verdict::Rate(950));
         assert_eq!(latency.decide(at(5100), 2500, PLENTY, false), Verdict::Rate(1000));
