@@ -140,6 +140,7 @@ async fn surround(
                         attempt: 0,
                         limit_bytes: request.limit_bytes,
                         timeouts: request.timeouts,
+                        chunked: request.chunked,
                     };
                     requests.insert(request.id, (events, cancelled, request.url));
                     Output::Fetch(fetch)

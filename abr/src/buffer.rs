@@ -36,14 +36,40 @@ pub struct Buffer {
     bytes: u64,
     /// How many of them are holes.
     holes: usize,
+    /// Whether the last one is a segment that is still coming, or of which no more came.
+    partial: bool,
 }
 
 impl Buffer {
-    /// Adds an entry after all others.
-    pub fn push(&mut self, entry: Entry) {
+    /// Adds an entry after all others. It takes the place of what had come of the same segment.
+    pub fn push(&mut self, mut entry: Entry) {
+        if std::mem::take(&mut self.partial)
+            && let Some(partial) = self.entries.pop_back()
+        {
+            if entry.content.is_some() && entry.start < partial.end {
+                self.forget(&partial);
+                entry.start = entry.start.min(partial.start);
+                entry.end = entry.end.max(partial.end);
+            } else {
+                entry.start = entry.start.max(partial.end);
+                entry.end = entry.end.max(entry.start);
+                self.entries.push_back(partial);
+            }
+        }
         self.bytes = self.bytes.saturating_add(entry.content.map_or(0, |content| content.bytes));
         self.holes += usize::from(entry.content.is_none());
         self.entries.push_back(entry);
+    }
+
+    /// Adds what has come of a segment, in place of what had come of it before.
+    pub fn grow(&mut self, entry: Entry) {
+        self.push(entry);
+        self.partial = true;
+    }
+
+    /// Whether the last entry is a part of a segment.
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// Accounts for an entry that was taken out.
@@ -128,6 +154,7 @@ impl Buffer {
             bytes = bytes.saturating_add(entry.content.map_or(0, |content| content.bytes));
             self.entries.pop_back();
             self.forget(&entry);
+            self.partial = false;
         }
         bytes
     }
@@ -187,6 +214,35 @@ mod tests {
         assert_eq!(buffer.bytes_ahead(MediaTime::from_millis(3000)), 300);
         assert_eq!(buffer.segments_ahead(MediaTime::from_millis(6000)), 2);
         assert!(!buffer.contains(MediaTime::from_millis(10_000)));
+    }
+
+    #[test]
+    fn what_comes_of_a_segment_counts_once_and_stays_when_no_more_comes() {
+        let mut buffer = buffer();
+        let last = *buffer.iter().next_back().unwrap();
+        let grown = |end: i64, bytes: u64| {
+            let content = last.content.map(|content| Content { bytes, ..content });
+            Entry { start: last.end, end: MediaTime::from_millis(end), content }
+        };
+        buffer.grow(grown(10_200, 10));
+        buffer.grow(grown(10_400, 20));
+        assert_eq!((buffer.end(), buffer.bytes()), (Some(MediaTime::from_millis(10_400)), 420));
+        // The download broke; the segment comes again from its beginning, and less of it so far.
+        buffer.grow(grown(10_200, 5));
+        assert_eq!(buffer.end(), Some(MediaTime::from_millis(10_400)));
+        buffer.push(grown(12_000, 100));
+        assert!(!buffer.is_partial());
+        assert_eq!((buffer.end(), buffer.bytes()), (Some(MediaTime::from_millis(12_000)), 500));
+        // One of which no more comes is followed by a hole.
+        let part = Entry { start: ms(12_000), end: ms(12_600), ..grown(0, 7) };
+        buffer.grow(part);
+        buffer.push(Entry { start: ms(12_000), end: ms(14_000), content: None });
+        let ends: Vec<_> = buffer.iter().rev().take(2).map(|entry| (entry.start, entry.end)).collect();
+        assert_eq!(ends, [(ms(12_600), ms(14_000)), (ms(12_000), ms(12_600))]);
+    }
+
+    fn ms(ms: i64) -> MediaTime {
+        MediaTime::from_millis(ms)
     }
 
     #[test]

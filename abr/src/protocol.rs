@@ -8,11 +8,17 @@
 //! 3. Every [`Output::Fetch`] is answered exactly once, by [`Input::Fetched`], [`Input::FetchFailed`] or
 //!    [`Input::FetchCancelled`]; every [`Output::Append`] by [`Input::Appended`] or
 //!    [`Input::AppendFailed`], unless an [`Output::Seek`] or [`Output::Flush`] of its track overtakes it.
-//! 4. Failures of the world are facts. What to do about them is decided here.
+//! 4. An append may be ordered while its fetch is under way ([`Fetch::chunked`]). What has come is then
+//!    queued chunk by chunk, each answered by [`Input::AppendProgress`]; [`Input::Appended`] follows
+//!    [`Input::Fetched`]. If the fetch fails or is cancelled, the append is over without an answer, and what
+//!    was queued stays.
+//! 5. Failures of the world are facts. What to do about them is decided here.
 
 mod keys;
+mod transfer;
 
 pub use keys::{KeyStatus, LicenceId};
+pub use transfer::{Timeouts, Transfer};
 
 use crate::error::{Code, Error};
 use crate::presentation::{ContentType, Live, Presentation, RepresentationKey};
@@ -87,30 +93,9 @@ pub struct Fetch {
     pub limit_bytes: u64,
     /// How long each step may take.
     pub timeouts: Timeouts,
-}
-
-/// How long the steps of a request may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timeouts {
-    /// From the request to the response headers (connecting included).
-    pub first_byte: Duration,
-    /// Between two pieces of the body.
-    pub idle: Duration,
-    /// From the request to the end of the body.
-    pub total: Duration,
-}
-
-/// How a request went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transfer {
-    /// Body bytes received.
-    pub bytes: u64,
-    /// From the request to the first body byte.
-    pub first_byte: Duration,
-    /// From the request to the last body byte.
-    pub total: Duration,
-    /// Whether the answer came from a cache on this machine, so that it says nothing about the network.
-    pub cached: bool,
+    /// Whether the body may come as it is produced, and its append be ordered before it is complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chunked: bool,
 }
 
 /// Why a request failed.
@@ -291,6 +276,15 @@ pub enum Input {
         /// Presentation time of the end of the last sample; in a muxed segment the earlier of its tracks.
         end: MediaTime,
     },
+    /// Chunks of a segment that is still coming are in the sample queue.
+    AppendProgress {
+        /// Which request brings them.
+        id: FetchId,
+        /// Presentation time of the first sample of the segment.
+        start: MediaTime,
+        /// End of the last sample so far; in a muxed segment the earlier of its tracks.
+        end: MediaTime,
+    },
     /// Appended bytes were not usable.
     AppendFailed {
         /// Which request brought them.
@@ -348,7 +342,7 @@ pub enum Output {
     /// End a request early; still answered once.
     Cancel(FetchId),
     /// Hand the bytes of a fetched segment to the pipeline, with the initialization segment that
-    /// [`Segment::init`] names before them.
+    /// [`Segment::init`] names before them; of one that is still coming each chunk as it comes.
     Append {
         /// Which request brought them.
         id: FetchId,

@@ -68,6 +68,9 @@ pub struct Part {
     pub index: u32,
     /// Whether it can be decoded without the parts before it.
     pub independent: bool,
+    /// Whether it does not exist yet (`EXT-X-PRELOAD-HINT`): a request for it waits at the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hint: bool,
 }
 
 /// `count` segments of `duration` ticks one after the other.
@@ -186,6 +189,12 @@ impl SegmentRuns {
         Some((first.start, last.end))
     }
 
+    /// End of the last segment or part that exists.
+    pub fn listed_end(&self) -> Option<MediaTime> {
+        let last = self.get(self.len().checked_sub(1)?)?;
+        Some(if last.part.is_some_and(|part| part.hint) { last.start } else { last.end })
+    }
+
     /// All segments in order. Lazy: a run is never expanded.
     pub fn iter(&self) -> impl Iterator<Item = Segment> + '_ {
         let mut before = 0u64;
@@ -217,6 +226,7 @@ impl SegmentRuns {
             part: run.part.map(|part| Part {
                 index: part.index.saturating_add(u32::try_from(step).unwrap_or(u32::MAX)),
                 independent: part.independent,
+                hint: part.hint,
             }),
         }
     }

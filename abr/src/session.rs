@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One file per concern: [`Config`] · `requests` (attempts and failures) · `choice` (which representation)
-//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `blame`
-//! (what cannot be had) · `appends` (queue and its
+//! · `keys` (what can be decrypted) · `schedule` (which segment next) · `room` (how
+//! much may be queued) · `blame` (what cannot be had) · `appends` (queue and its
 //! replacement) · `clock` (start, stall, seek, end) · `live` (the live edge and the window) · `latency`
 //! (playback rate) · `refresh` (manifests and indexes that grow) · `watch` (hopeless downloads, stuck
 //! playback).
@@ -23,6 +23,7 @@ mod latency;
 mod live;
 mod refresh;
 mod requests;
+mod room;
 mod schedule;
 mod startup;
 mod watch;
@@ -48,6 +49,7 @@ use std::time::Duration;
 pub use attention::Attention;
 pub use config::Config;
 pub use live::LivePosition;
+pub(crate) use room::Oversize;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +138,8 @@ pub struct Session {
     controller: Box<dyn Controller>,
     clock: Clock,
     growth: live::Growth,
+    /// Where the pipeline begins unless it is told otherwise.
+    begins_at: MediaTime,
     /// Size at which the picture is shown, once told; `None` also while it is hidden.
     surface: Option<(u32, u32)>,
     bytes: u64,
@@ -178,6 +182,7 @@ impl Session {
             controller,
             clock: Clock::new(&config),
             growth: live::Growth::default(),
+            begins_at: config.start_at,
             surface: None,
             bytes: 0,
             wasted: 0,
@@ -214,6 +219,7 @@ impl Session {
             Input::Fetched { id, transfer } => self.on_fetched(id, transfer),
             Input::FetchFailed { id, transfer, failure } => self.on_fetch_failed(id, transfer, failure),
             Input::FetchCancelled { id, transfer } => self.on_cancelled(id, transfer),
+            Input::AppendProgress { id, start, end } => self.on_append_progress(id, start, end),
             Input::Appended { id, start, end } => self.on_appended(id, start, end),
             Input::AppendFailed { id, failure } => self.on_append_failed(id, failure),
             Input::Playback { position, running, .. } => self.on_playback(position, running),
@@ -273,10 +279,25 @@ impl Session {
     }
 
     fn decide(&mut self) {
-        (self.deadline, self.due, self.alert) = (None, None, Timestamp::MAX);
-        if self.over.is_some() {
-            return;
+        self.sleep();
+        if self.over.is_none() {
+            self.look_around();
         }
+        // It may have ended on the way.
+        if self.over.is_some() {
+            self.sleep();
+        } else {
+            self.make_due_requests();
+            self.order_appends();
+        }
+    }
+
+    /// Wishes not to be woken.
+    fn sleep(&mut self) {
+        (self.deadline, self.due, self.alert) = (None, None, Timestamp::MAX);
+    }
+
+    fn look_around(&mut self) {
         self.evict();
         self.order_appends();
         self.join();
@@ -284,12 +305,22 @@ impl Session {
         self.hold_latency();
         self.give_up_hopeless();
         self.end_unbegun();
+        let awaited = self.awaited_tracks();
         self.schedule();
         self.keep_fresh();
-        self.order_ends();
-        self.watch_progress();
-        self.make_due_requests();
-        self.order_appends();
+        if self.over.is_none() {
+            self.order_ends();
+            if !self.clock.run && self.awaited_tracks() < awaited {
+                // Nothing more comes to wait for.
+                self.run_clock();
+            }
+            self.watch_progress();
+        }
+    }
+
+    /// How many tracks playback may wait for.
+    fn awaited_tracks(&self) -> usize {
+        self.tracks.iter().filter(|track| track.paces() && !track.dropped && !track.complete).count()
     }
 
     fn on_command(&mut self, command: Command) {

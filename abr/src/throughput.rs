@@ -46,24 +46,35 @@ pub struct Meter {
     bytes: u64,
     /// Disjoint busy spans in nanoseconds, ascending.
     busy: Vec<(u64, u64)>,
+    /// Whether the transfers are pieces of segments, too small to say something one by one.
+    pieces: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
     bytes: u64,
     until: u64,
+    /// Time in which its body came, and in which its server had nothing to send.
+    body: u64,
+    waited: u64,
 }
 
 impl Meter {
-    /// Tells of a new transfer.
-    pub fn started(&mut self, id: FetchId) {
+    /// Tells of a new transfer, and whether it is one of many small ones ([`Segment::part`], a body that comes
+    /// as it is produced).
+    ///
+    /// [`Segment::part`]: crate::segments::Segment::part
+    pub fn started(&mut self, id: FetchId, piece: bool) {
+        self.pieces = piece || self.pieces && !self.flows.is_empty();
         self.flows.insert(id, Flow::default());
     }
 
     /// Tells how far a transfer is; returns a sample when there is one.
     pub fn progress(&mut self, now: Timestamp, id: FetchId, transfer: Transfer) -> Option<Sample> {
         self.add(now, id, transfer);
-        if self.busy_nanos() >= LONGEST_WINDOW { self.take() } else { None }
+        // Bursts are few and far between.
+        let clear = !transfer.waited.is_zero() && self.bytes >= CLEAR_SAMPLE;
+        if clear || self.busy_nanos() >= LONGEST_WINDOW { self.take() } else { None }
     }
 
     /// Tells that a transfer ended, however it ended; returns a sample when there is one.
@@ -87,10 +98,13 @@ impl Meter {
             return;
         }
         let end = now.as_nanos();
-        let body = nanos(transfer.total.saturating_sub(transfer.first_byte));
-        let start = end.saturating_sub(body).max(flow.until);
+        let waited = nanos(transfer.waited).max(flow.waited);
+        let body = nanos(transfer.total.saturating_sub(transfer.first_byte)).saturating_sub(waited);
+        // Only the bursts count: since the last report, as long as the body has come since.
+        let since = if waited == 0 { body } else { body.saturating_sub(flow.body) };
+        let start = end.saturating_sub(since).max(flow.until);
         self.bytes = self.bytes.saturating_add(transfer.bytes.saturating_sub(flow.bytes));
-        *flow = Flow { bytes: transfer.bytes.max(flow.bytes), until: end };
+        *flow = Flow { bytes: transfer.bytes.max(flow.bytes), until: end, body, waited };
         self.cover(start, end);
     }
 
@@ -115,6 +129,9 @@ impl Meter {
     }
 
     fn take(&mut self) -> Option<Sample> {
+        if self.pieces && self.bytes < SMALLEST_SAMPLE {
+            return None;
+        }
         let sample = Sample { bytes: self.bytes, busy: Duration::from_nanos(self.busy_nanos()) };
         self.bytes = 0;
         self.busy.clear();
@@ -240,6 +257,7 @@ mod tests {
             bytes,
             first_byte: Duration::from_millis(first_byte_ms),
             total: Duration::from_millis(total_ms),
+            waited: Duration::ZERO,
             cached: false,
         }
     }
@@ -247,8 +265,8 @@ mod tests {
     #[test]
     fn two_transfers_that_share_the_link_count_as_one_link() {
         let mut meter = Meter::default();
-        meter.started(FetchId(1));
-        meter.started(FetchId(2));
+        meter.started(FetchId(1), false);
+        meter.started(FetchId(2), false);
         // 1 s at 8 Mbit/s, half each.
         assert_eq!(meter.ended(at(1050), FetchId(1), body(50_000, 50, 1050)), None);
         let sample = meter.ended(at(1050), FetchId(2), body(950_000, 50, 1050));
@@ -258,18 +276,43 @@ mod tests {
     #[test]
     fn idle_time_and_cached_answers_do_not_count() {
         let mut meter = Meter::default();
-        meter.started(FetchId(1));
+        meter.started(FetchId(1), false);
         let sample = meter.ended(at(1000), FetchId(1), body(100_000, 0, 100));
         assert_eq!(sample, Some(Sample { bytes: 100_000, busy: Duration::from_millis(100) }));
-        meter.started(FetchId(2));
+        meter.started(FetchId(2), false);
         let cached = Transfer { cached: true, ..body(100_000, 0, 1) };
         assert_eq!(meter.ended(at(1001), FetchId(2), cached), None);
     }
 
     #[test]
+    fn a_body_that_comes_as_it_is_produced_is_measured_in_its_bursts() {
+        let mut meter = Meter::default();
+        meter.started(FetchId(1), true);
+        let chunk = |number: u64| Transfer {
+            waited: Duration::from_millis(number * 160),
+            ..body(20_000 * (number + 1), 10, 50 + number * 200)
+        };
+        // 20,000 bytes every 200 ms, 40 ms of which they take.
+        let samples: Vec<_> =
+            (0..5).filter_map(|n| meter.progress(at(50 + n * 200), FetchId(1), chunk(n))).collect();
+        assert_eq!(samples, [Sample { bytes: 80_000, busy: Duration::from_millis(160) }]);
+    }
+
+    #[test]
+    fn small_pieces_add_up() {
+        let mut meter = Meter::default();
+        for n in 1..=2 {
+            meter.started(FetchId(n), true);
+            let sample = meter.ended(at(n * 200), FetchId(n), body(9_000, 100, 118));
+            let both = Sample { bytes: 18_000, busy: Duration::from_millis(36) };
+            assert_eq!(sample, (n == 2).then_some(both));
+        }
+    }
+
+    #[test]
     fn a_standing_transfer_still_makes_samples() {
         let mut meter = Meter::default();
-        meter.started(FetchId(1));
+        meter.started(FetchId(1), false);
         assert_eq!(meter.progress(at(1000), FetchId(1), body(50_000, 0, 1000)), None);
         let sample = meter.progress(at(2000), FetchId(1), body(50_000, 0, 2000));
         assert_eq!(sample, Some(Sample { bytes: 50_000, busy: Duration::from_secs(2) }));

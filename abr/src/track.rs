@@ -5,6 +5,7 @@ use crate::error::Code;
 use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, RepresentationKey};
 use crate::protocol::{FetchId, Reason};
 use crate::segments::{Segment, SegmentRuns};
+use crate::session::Oversize;
 use crate::time::{MediaTime, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -35,6 +36,9 @@ pub(crate) struct Fetching {
     pub(crate) reason: Reason,
     /// Where the cursor stood before, to go back to.
     pub(crate) before: Cursor,
+    /// Bytes of the budget that it takes until it is complete, and the most that it may have.
+    pub(crate) reserved: u64,
+    pub(crate) limit: Option<u64>,
 }
 
 /// A fetched segment that is not queued yet.
@@ -118,6 +122,8 @@ pub(crate) struct Track {
     pub(crate) awaited: Option<RepresentationKey>,
     /// Actual over stated size of segments, in thousandths.
     pub(crate) size_ratio: u64,
+    /// The next segment, when there was no room for it.
+    pub(crate) oversize: Option<Oversize>,
 }
 
 impl Track {
@@ -156,6 +162,7 @@ impl Track {
             forced: None,
             awaited: None,
             size_ratio: 1000,
+            oversize: None,
         }
     }
 
@@ -171,7 +178,7 @@ impl Track {
 
     /// What has gone wrong with the segment that is being fetched or comes next.
     pub(crate) fn trouble(&self) -> Option<&Trouble> {
-        self.troubles.get(&self.loaded_end())
+        self.troubles.get(&self.whole_end())
     }
 
     /// Forgets what has gone wrong.
@@ -183,6 +190,12 @@ impl Track {
 
     /// End of everything fetched in order, queued or about to be.
     pub(crate) fn loaded_end(&self) -> MediaTime {
+        let whole = self.whole_end();
+        if self.buffer.is_partial() { self.buffer.end().map_or(whole, |end| end.max(whole)) } else { whole }
+    }
+
+    /// End of the segments fetched in order.
+    fn whole_end(&self) -> MediaTime {
         match &self.fetching {
             Some(fetching) => fetching.before.time,
             None => self.cursor.time,
@@ -195,6 +208,11 @@ impl Track {
             let ahead = self.buffer.ahead(position);
             !ahead.is_zero() && ahead >= need
         }
+    }
+
+    /// Whether no segment is on its way to the queue that has been fetched.
+    pub(crate) fn has_none_coming(&self) -> bool {
+        self.loaded.is_empty() && self.appending.is_none()
     }
 
     /// Whether nothing waits to be queued.

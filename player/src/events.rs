@@ -320,6 +320,9 @@ pub struct Summary {
     /// What showing the pictures in a window cost; only in what `--json` prints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowCost>,
+    /// The most memory that the process had in use, in bytes; only in what `--json` prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Mean cost of a frame between the decoder and the screen, in milliseconds.

@@ -23,6 +23,8 @@ pub mod status;
 pub mod demo;
 pub mod allocator;
 pub mod process;
+#[cfg(feature = "tv")]
+pub mod service;
 pub mod resume;
 pub mod events;
 pub mod driver;

@@ -29,6 +29,7 @@ pub(crate) fn check(case: &Case) -> Vec<String> {
         "segment-aes" => check_segment(case),
         "init-data" => check_init_data(case),
         "clearkey" => check_clearkey(&case.json),
+        "vector" if case.text("fn") == "getPsshForKeySystem" => check_header_of_system(&case.json),
         kind => Err(format!("the kind {kind} is not implemented")),
     };
     result.err().into_iter().collect()
@@ -149,6 +150,19 @@ fn check_init_data(case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The header of one key system among several.
+fn check_header_of_system(case: &Value) -> Result<(), String> {
+    let digits = |text: &str| text.replace('-', "");
+    let wanted = case["args"][0].as_str().map(digits);
+    let boxes = hex_bytes(case["args"][1]["@hex"].as_str().ok_or("no initialization data")?);
+    let list = pssh::parse(&boxes).map_err(|error| error.to_string())?;
+    let found = list.iter().find(|header| Some(hex(&header.system_id)) == wanted);
+    match (found, case.get("expected").filter(|expected| !expected.is_null())) {
+        (None, None) => Ok(()),
+        (found, expected) => Err(format!("{found:?}, expected {expected:?}")),
+    }
 }
 
 fn check_clearkey(case: &Value) -> Result<(), String> {

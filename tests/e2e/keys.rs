@@ -3,7 +3,7 @@
 
 use crate::check::{every_frame_accounted_for, every_frame_once};
 use std::time::Duration;
-use tests::content::{Film, Packaging, Title};
+use tests::content::{Codec, Film, Packaging, Title};
 use tests::fault::{Effect, Fault};
 use tests::licence::{LicenceServer, Manner, base64url};
 use tests::origin::{Origin, Site};
@@ -362,5 +362,49 @@ fn a_sealed_segment_with_a_bad_key_ends_with_its_code() {
         let origin = Origin::start(site);
         let outcome = Sluice::unpaced(&origin.url(title.entry)).run();
         fails_with(&outcome, code, &[says]);
+    }
+}
+
+/// Samples that are encrypted inside of transport streams are refused by name, before anything is shown.
+#[test]
+fn sample_aes_in_transport_streams_is_refused_by_name() {
+    let title = film().package(Packaging::HlsTs);
+    let key = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"sample.key\",IV=0x00000000000000000000000000000001\n";
+    let mut site = title.site().file("sample.key", bytes(&Key::number(1).key));
+    for entry in std::fs::read_dir(&title.folder).expect("the title is packaged").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".m3u8") && name != title.entry {
+            let text = std::fs::read_to_string(entry.path()).expect("a playlist");
+            site = site.file(&name, text.replacen("#EXTINF", &format!("{key}#EXTINF"), 1));
+        }
+    }
+    let origin = Origin::start(site);
+    let outcome = Sluice::unpaced(&origin.url(title.entry)).run();
+    assert!(!outcome.hung && outcome.frames.is_empty(), "{outcome}");
+    assert_eq!(outcome.code, Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("SAMPLE-AES"), "{outcome}");
+}
+
+/// HEVC without sound has nothing in clear bytes that tells, and its decoder hides damage; it is noticed all
+/// the same before a second has been shown.
+#[test]
+fn a_wrong_key_is_noticed_in_pictures_alone() {
+    for scheme in ["cenc", "cbcs"] {
+        let protection = Protection { one_key: true, ..Protection::of(scheme) };
+        let Some(Protected { dash, .. }) = protection.package(&Film::of(Codec::Hevc, SEGMENTS)) else {
+            return;
+        };
+        let wrong = Key { key: Key::number(77).key, ..Key::number(1) };
+        let mpd = std::fs::read_to_string(dash.folder.join(dash.entry)).expect("the title is packaged");
+        let set = |at: &usize| mpd[*at..].split("</AdaptationSet>").next().unwrap_or_default();
+        let mut sets = mpd.match_indices("<AdaptationSet").map(|(at, _)| at);
+        let start = sets.find(|at| set(at).contains("contentType=\"audio\"")).expect("the title has sound");
+        let end = start + set(&start).len() + "</AdaptationSet>".len();
+        let silent = format!("{}{}", &mpd[..start], &mpd[end..]);
+        let origin = Origin::start(site(&dash, None).file(dash.entry, silent));
+        let outcome = Sluice::unpaced(&origin.url(dash.entry)).args(&["--clearkey", &wrong.pair()]).run();
+        assert_eq!(outcome.code, Some(6), "{scheme}: {outcome}");
+        assert!(outcome.stderr.contains("does not fit"), "{scheme}: {outcome}");
+        println!("{scheme}: {} pictures were shown", outcome.frames.len());
     }
 }

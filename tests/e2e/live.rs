@@ -2,6 +2,7 @@
 
 use crate::check::FRAME_MS;
 use serde_json::Value;
+use tests::channel::{Channel, Settings};
 use tests::content::{Film, Packaging};
 use tests::live::Broadcast;
 use tests::origin::Origin;
@@ -76,4 +77,40 @@ fn dash_by_numbers_is_followed_to_its_end() {
 #[test]
 fn dash_by_timeline_is_followed_to_its_end() {
     check(Packaging::DashTimeline, 4000);
+}
+
+/// Watches the endless channel in one of its forms for twelve seconds, and checks how its latency is held.
+fn check_low(entry: &str, target_ms: i64) -> (Outcome, Origin) {
+    let origin = Origin::start(Channel::site(Settings::default()));
+    let outcome = Sluice::paced(&origin.url(entry)).args(&["--stop-after", "12"]).run().expect_success();
+    assert_eq!(number(outcome.named("joined")[0], "target_latency_ms"), target_ms, "{outcome}");
+    assert_eq!(outcome.sum("stalls"), 0, "{outcome}");
+    let errors = errors(&outcome);
+    assert!(errors.len() > 6, "{outcome}");
+    let mean = errors.iter().map(|error| error.abs()).sum::<i64>() / errors.len() as i64;
+    assert!(mean < 100, "{mean} ms off the target on average, {errors:?}: {outcome}");
+    assert!(errors.iter().all(|error| error.abs() < 400), "{errors:?}: {outcome}");
+    (outcome, origin)
+}
+
+#[test]
+fn hls_parts_are_asked_for_before_they_are_there() {
+    let (outcome, origin) = check_low("ll.m3u8", 660);
+    let log = origin.log();
+    assert!(log.iter().all(|asked| asked.status < 400), "{outcome}");
+    let reloads = log.iter().filter(|asked| asked.target.contains("_HLS_part="));
+    assert!(reloads.count() > 40, "{outcome}");
+    // What is shown was produced less than the target and a part before.
+    let parts = log.iter().filter(|asked| asked.target.starts_with("v") && asked.target.ends_with(".m4s"));
+    assert!(parts.count() > 40, "{outcome}");
+}
+
+#[test]
+fn dash_segments_are_played_while_they_come() {
+    let (outcome, origin) = check_low("ll.mpd", 1500);
+    let log = origin.log();
+    assert!(log.iter().all(|asked| asked.status < 400), "{outcome}");
+    // Segments of two seconds and less than two seconds behind: a whole one would have come too late.
+    let pictures = log.iter().filter(|asked| asked.target.starts_with("v") && asked.target.ends_with(".m4s"));
+    assert!((5..12).contains(&pictures.count()), "{outcome}");
 }

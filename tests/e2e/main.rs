@@ -21,6 +21,7 @@ mod live;
 mod text;
 mod resume;
 mod tv;
+mod kiosk;
 mod network;
 mod webm;
 mod timed;

@@ -138,12 +138,12 @@ impl Sofa {
 }
 
 /// Whether nothing has been drawn.
-fn is_blank(picture: &[u8]) -> bool {
+pub(crate) fn is_blank(picture: &[u8]) -> bool {
     picture.iter().all(|level| *level < 16)
 }
 
 /// How many pixels differ clearly.
-fn changed(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn changed(a: &[u8], b: &[u8]) -> usize {
     assert_eq!((a.len(), b.len()), (WIDTH * HEIGHT, WIDTH * HEIGHT), "pictures of the display");
     a.iter().zip(b).filter(|(a, b)| a.abs_diff(**b) > 24).count()
 }

@@ -86,6 +86,12 @@ impl Film {
         Self::encode(&format!("{codec:?}-{segments}").to_lowercase(), codec, segments, &LADDER[..1])
     }
 
+    /// Forty seconds in three small H.264 renditions without B frames, to be broadcast again and again.
+    pub fn channel() -> Self {
+        let ladder = [(320, 180, 300), (480, 270, 700), (640, 360, 1_500)];
+        Self::make("channel", (Codec::H264, &["-bf", "0"]), 20, &ladder)
+    }
+
     /// One segment in the lowest H.264 rendition, tagged with this colour matrix (as ffmpeg names it).
     pub fn coloured(matrix: &str) -> Self {
         let tags =
@@ -369,14 +375,14 @@ fn write_mpd(folder: &Path, film: &Film, periods: &str) {
 }
 
 /// RFC 6381 `codecs` of an H.264 rendition, from its `avcC` box (ISO/IEC 14496-15, 5.3.3.1).
-fn avc_codecs(film: &Film, height: u32) -> String {
+pub(crate) fn avc_codecs(film: &Film, height: u32) -> String {
     let bytes = fs::read(film.video(height)).expect("the film is encoded");
     let at = bytes.windows(4).position(|name| name == b"avcC").expect("the film is H.264");
     format!("avc1.{:02x}{:02x}{:02x}", bytes[at + 5], bytes[at + 6], bytes[at + 7])
 }
 
 /// Name, start and end of each box of an MP4 file.
-fn top_level_boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
+pub(crate) fn top_level_boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
     let (mut boxes, mut at) = (Vec::new(), 0);
     while let Some(head) = bytes.get(at..at + 8) {
         let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
@@ -481,13 +487,13 @@ pub(crate) fn made(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
     folder
 }
 
-fn ffmpeg(folder: &Path) -> Command {
+pub(crate) fn ffmpeg(folder: &Path) -> Command {
     let mut command = Command::new("ffmpeg");
     command.current_dir(folder).args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]);
     command
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().expect("ffmpeg is installed (see tests/packages.txt)");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -189,7 +189,7 @@ fn without_attribute(text: &str, name: &str) -> String {
 }
 
 /// `xs:dateTime` of seconds since 1970 (days to dates after Howard Hinnant's `civil_from_days`).
-fn iso(seconds: f64) -> String {
+pub(crate) fn iso(seconds: f64) -> String {
     let millis = (seconds * 1e3).round() as i64;
     let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
     let z = days + 719_468;

@@ -6,6 +6,7 @@
 use crate::fault::{self, Effect, Fault};
 use crate::shaping::{Link, Shaper};
 use crate::source::{self, Served, Source};
+use crate::wire::Wire;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -21,8 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 /// A body leaves in pieces of this size, so that connections share the link fairly.
@@ -132,7 +132,20 @@ impl Origin {
     ///
     /// When the machine gives no port or no thread: nothing can be tested then.
     pub fn start(site: Site) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        Self::start_at(0, site).expect("loopback has a free port")
+    }
+
+    /// Starts serving on a port of loopback, 0 for any.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken.
+    ///
+    /// # Panics
+    ///
+    /// When the machine gives no thread.
+    pub fn start_at(port: u16, site: Site) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true).expect("a listener can be non-blocking");
         let address = listener.local_addr().expect("a listener has an address");
         let shaper = site.link.clone().map(Shaper::new);
@@ -148,7 +161,7 @@ impl Origin {
                 });
             })
             .expect("a thread can be started");
-        Self { address, state, stop: Some(stop), thread: Some(thread) }
+        Ok(Self { address, state, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address of a file.
@@ -274,12 +287,22 @@ async fn answer(
         shaper.answer().await;
     }
     let path = target.split('?').next().unwrap_or_default();
+    let mut later = Vec::new();
     let file = match source::answer(state.site.source.as_deref(), target).await {
         Served::Bytes(bytes) => Some(bytes),
+        Served::Pieces(pieces) => {
+            later = pieces;
+            Some(Bytes::new())
+        }
         Served::Missing => None,
         Served::File | Served::Wait(_) => state.site.read(path),
     };
-    let plan = Plan::new(file, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
+    let range = range.filter(|_| later.is_empty());
+    let mut plan = Plan::new(file, path, &format!("/{target}"), range.as_deref(), effect.as_ref());
+    if !later.is_empty() && plan.status == StatusCode::OK {
+        plan.headers.remove(header::CONTENT_LENGTH);
+        plan.later = later;
+    }
     state.note(number, |asked| asked.status = plan.status.as_u16());
 
     let mut response = Response::new(Pieces::none());
@@ -307,7 +330,14 @@ async fn send(
     sender: mpsc::Sender<Result<Bytes, Broken>>,
 ) {
     let mut rest = plan.body;
-    while !rest.is_empty() {
+    let mut later = plan.later.into_iter();
+    loop {
+        if rest.is_empty() {
+            let Some((at, piece)) = later.next() else { break };
+            tokio::time::sleep_until(at.into()).await;
+            rest = piece;
+            continue;
+        }
         let size = plan.drip.map_or(PIECE_BYTES, |bps| (bps as usize / 4).max(1));
         let piece = rest.split_to(size.min(rest.len()));
         let length = piece.len();
@@ -348,6 +378,8 @@ struct Plan {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// What comes behind it, and when it is there.
+    later: Vec<(Instant, Bytes)>,
     drip: Option<u32>,
     ending: Ending,
 }
@@ -374,6 +406,7 @@ impl Plan {
             status,
             headers: HeaderMap::new(),
             body: Bytes::from(format!("{status}\n")),
+            later: Vec::new(),
             drip: None,
             ending: Ending::Complete,
         };
@@ -546,51 +579,5 @@ impl Body for Pieces {
             None => Poll::Ready(None),
             Some(pieces) => pieces.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
-    }
-}
-
-/// A connection that is reset instead of closed when told so.
-struct Wire {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
-            // With zero linger the kernel answers with RST and forgets what was not sent.
-            drop(self.stream.set_zero_linger());
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a request gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Served {
     /// This.
     Bytes(Bytes),
+    /// A body that is produced while it is sent: each piece leaves when it is there.
+    Pieces(Vec<(Instant, Bytes)>),
     /// Nothing yet: the same question again after so long.
     Wait(Duration),
     /// Nothing.

@@ -10,10 +10,12 @@ pub fn root() -> PathBuf {
     tests.parent().expect("the tests crate lies in the workspace").to_path_buf()
 }
 
-/// Where cargo puts what it builds: the folder that the running test executable was built into.
+/// Where cargo puts what it builds: the folder that the running executable was built into.
 pub fn target() -> PathBuf {
     let exe = std::env::current_exe().expect("a test has a path");
-    let profile = exe.ancestors().nth(2).expect("test executables lie in <target>/<profile>/deps");
+    let folder = exe.parent().expect("a program lies in a folder");
+    // Test executables lie in <target>/<profile>/deps, programs in <target>/<profile>.
+    let profile = folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder);
     profile.parent().expect("profiles lie in the target folder").to_path_buf()
 }
 

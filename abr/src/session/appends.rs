@@ -7,8 +7,9 @@ use crate::buffer::{Content, Entry};
 use crate::error::{Category, Code, Error, Severity};
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{AppendFailure, BACK_BUFFER, Event, Failure, FailureKind, FetchId, Output, Reason};
+use crate::segments::Segment;
 use crate::time::{MediaTime, Timestamp};
-use crate::track::{Cursor, period_at};
+use crate::track::{Cursor, Loaded, period_at};
 use std::time::Duration;
 
 /// What the pipeline says about a segment's times is believed within this distance of the index.
@@ -18,15 +19,16 @@ impl Session {
     /// Hands over the next fetched segment of each track whose last append is answered.
     pub(super) fn order_appends(&mut self) {
         for place in 0..self.tracks.len() {
-            let track = &mut self.tracks[place];
+            let track = &self.tracks[place];
             if track.appending.is_some() || track.cut.is_some() || self.over.is_some() {
                 continue;
             }
-            let Some(loaded) = track.loaded.front().copied() else { continue };
+            let Some(loaded) = track.loaded.front().copied().or_else(|| self.coming(place)) else { continue };
             let (key, segment) = (loaded.what.key, loaded.what.segment);
             if segment.init.is_some_and(|init| !self.inits.contains(&(key, init))) {
                 continue;
             }
+            let track = &mut self.tracks[place];
             track.loaded.pop_front();
             track.appending = Some(loaded);
             let kind = track.kind;
@@ -39,17 +41,52 @@ impl Session {
         }
     }
 
+    /// The segment of a track that is coming chunk by chunk, once bytes of it are here.
+    fn coming(&self, place: usize) -> Option<Loaded> {
+        let track = &self.tracks[place];
+        let (id, request) = self.segment_request(track.kind)?;
+        let begun = request.chunked && request.transfer.bytes > 0 && track.paces();
+        Some(Loaded { id, bytes: 0, what: track.fetching.filter(|_| begun)? })
+    }
+
+    /// Whether the append of a track that is not answered yet is of a segment that is still coming.
+    fn is_coming(&self, place: usize) -> bool {
+        let track = &self.tracks[place];
+        let running = self.segment_request(track.kind).map(|(id, _)| id);
+        running.is_some() && track.appending.map(|loaded| loaded.id) == running
+    }
+
+    /// The request of an append has ended without success: what was queued of it stays.
+    pub(super) fn stop_append(&mut self, id: FetchId) {
+        if let Some(place) = self.place_of_append(id) {
+            self.tracks[place].appending = None;
+        }
+    }
+
+    pub(super) fn on_append_progress(&mut self, id: FetchId, start: MediaTime, end: MediaTime) {
+        let Some(place) = self.place_of_append(id) else { return };
+        let Some(loaded) = self.tracks[place].appending else { return };
+        let segment = loaded.what.segment;
+        let (start, _) = believed(&segment, start, segment.end);
+        if end <= segment.start || end > segment.end + BELIEVABLE {
+            return;
+        }
+        let received = self.requests.get(&id).map_or(loaded.bytes, |request| request.transfer.bytes);
+        let content = Content { key: loaded.what.key, segment, bytes: received };
+        let track = &mut self.tracks[place];
+        track.buffer.grow(Entry { start, end, content: Some(content) });
+        track.appended_any = true;
+    }
+
     pub(super) fn on_appended(&mut self, id: FetchId, start: MediaTime, end: MediaTime) {
         let Some(place) = self.place_of_append(id) else { return };
+        if self.is_coming(place) {
+            return self.on_append_progress(id, start, end);
+        }
         let track = &mut self.tracks[place];
         let Some(loaded) = track.appending.take() else { return };
         let segment = loaded.what.segment;
-        let near = |told: MediaTime, stated: MediaTime| {
-            let tolerance = BELIEVABLE.max(segment.duration() / 2);
-            told + tolerance >= stated && told <= stated + tolerance
-        };
-        let end = if near(end, segment.end) && end > segment.start { end } else { segment.end };
-        let start = if near(start, segment.start) { start.min(segment.start) } else { segment.start };
+        let (start, end) = believed(&segment, start, end);
         let content = Content { key: loaded.what.key, segment, bytes: loaded.bytes };
         track.buffer.push(Entry { start, end, content: Some(content) });
         track.gaps = 0;
@@ -171,6 +208,11 @@ impl Session {
     /// Cuts a track's queue at `from`, the start of a segment, and fetches on from there; waits for an
     /// append that is under way.
     pub(super) fn cut(&mut self, place: usize, from: MediaTime) {
+        if self.is_coming(place)
+            && let Some(fetching) = self.tracks[place].fetching
+        {
+            self.rewind(place, fetching.before);
+        }
         let track = &mut self.tracks[place];
         track.cut = Some(track.cut.map_or(from, |other| other.min(from)));
         self.cut_if_asked(place);
@@ -222,11 +264,24 @@ impl Session {
     pub(super) fn order_ends(&mut self) {
         for place in 0..self.tracks.len() {
             let track = &mut self.tracks[place];
-            if track.complete && !track.ended && !track.dropped && track.is_drained() {
+            // A seek revokes also the end of a track that was given up.
+            let over = if track.dropped { track.paces() } else { track.complete && track.is_drained() };
+            if over && !track.ended {
                 track.ended = true;
                 let kind: ContentType = track.kind;
                 self.order(Output::EndOfTrack(kind));
             }
         }
     }
+}
+
+/// Start and end of a queued segment: what the pipeline says, where that is near to what the index says.
+fn believed(segment: &Segment, start: MediaTime, end: MediaTime) -> (MediaTime, MediaTime) {
+    let near = |told: MediaTime, stated: MediaTime| {
+        let tolerance = BELIEVABLE.max(segment.duration() / 2);
+        told + tolerance >= stated && told <= stated + tolerance
+    };
+    let end = if near(end, segment.end) && end > segment.start { end } else { segment.end };
+    let start = if near(start, segment.start) { start.min(segment.start) } else { segment.start };
+    (start, end)
 }

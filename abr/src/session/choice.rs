@@ -198,7 +198,8 @@ impl Session {
             Some(rung) => Choice { rung, reason: Reason::Start, values: Values::NONE, wait: None },
             None => self.controller.choose(&situation),
         };
-        if let Some(wait) = choice.wait {
+        // However much lies ahead: what playback cannot go on without is not waited with.
+        if let Some(wait) = choice.wait.filter(|_| !self.starves(track, self.position(self.now))) {
             return Chosen::Later(self.now + wait.max(Duration::from_millis(1)));
         }
         let rung = choice.rung.min(keys.len() - 1);

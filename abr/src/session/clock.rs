@@ -20,6 +20,8 @@ const QUEUED_PATIENCE: Duration = Duration::from_millis(500);
 const READY_TOLERANCE: Duration = Duration::from_secs(2);
 /// The last moment of the timeline to which one can seek lies this far before its end.
 const END_MARGIN: Duration = Duration::from_millis(100);
+/// A timeline begins with its first segment when that starts by more than this later.
+const LATE_START: Duration = Duration::from_secs(2);
 /// Shorter holes are not worth a leap.
 const LEAST_LEAP: Duration = Duration::from_millis(250);
 /// Rates are kept in thousandths.
@@ -179,12 +181,12 @@ impl Session {
         self.finish_seek();
         self.leap_holes(&active);
         let position = self.position(self.now);
-        let need = if self.clock.started && !self.clock.is_seeking() { RESUME_AHEAD } else { START_AHEAD };
-        let need = self.least_ahead(need);
+        let need = self.need();
         if !self.clock.run {
             let tracks = || active.iter().map(|place| &self.tracks[*place]);
             // Holes alone are nothing to play.
-            let ready = tracks().all(|track| track.is_ready(position, need))
+            let from = self.start_from(position);
+            let ready = tracks().all(|track| track.is_ready(from, need))
                 && (tracks().any(|track| track.buffer.segments_ahead(position) > 0)
                     || tracks().all(|track| track.complete));
             if ready && !self.clock.paused {
@@ -208,6 +210,12 @@ impl Session {
                 self.wake(self.now + left);
             }
         }
+    }
+
+    /// What must be queued for playback to begin or go on.
+    pub(super) fn need(&self) -> Duration {
+        let need = if self.clock.started && !self.clock.is_seeking() { RESUME_AHEAD } else { START_AHEAD };
+        self.least_ahead(need)
     }
 
     /// Leaps to the end of a hole that all tracks share, once all are queued there: before the clock starts,
@@ -359,8 +367,19 @@ impl Session {
         }
         let start =
             self.presentation.as_ref().and_then(|p| p.periods.first()).map_or(MediaTime::ZERO, |p| p.start);
+        let start = start.max(self.first_kept().unwrap_or(start));
         let end = self.timeline_end().map_or(MediaTime::MAX, |end| (end - END_MARGIN).max(start));
         time.clamp(start, end)
+    }
+
+    /// Where the segments of the first period begin, when that is well after its start: what is left of a
+    /// broadcast that has ended.
+    fn first_kept(&self) -> Option<MediaTime> {
+        let period = self.presentation.as_ref()?.periods.first()?;
+        let all = period.adaptation_sets.iter().flat_map(|set| &set.representations);
+        let first = all.filter_map(|r| Some(r.index.known()?.get(0)?.start)).min()?;
+        let end = self.timeline_end().unwrap_or(MediaTime::MAX);
+        (first > period.start + LATE_START && first < end).then_some(first)
     }
 
     /// `time`, or the next start of a period in which something is played, if any follows.

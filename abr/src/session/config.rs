@@ -30,10 +30,11 @@ pub struct Config {
     /// BCP 47 languages of subtitles, the best first; without a set in one of them it is the manifest's
     /// default, else its first.
     pub text_languages: Vec<String>,
-    /// How much to queue ahead of the position, though never less than two segments.
+    /// How much to queue ahead of the position, though never less than two segments, nor less than playback
+    /// needs to go on.
     pub buffer_ahead: Duration,
-    /// How many bytes to queue ahead of the position over all tracks, though never less than one segment
-    /// of each.
+    /// How many bytes to queue ahead of the position over all tracks, those on their way included, though never
+    /// less than playback needs to go on: a segment of each track, or two seconds.
     pub buffer_bytes: u64,
     /// Longest expected download of the first video segment.
     pub startup_target: Duration,

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Rates are kept in thousandths.
 const NORMAL: u32 = 1000;
 /// Change of rate per second of distance from the target.
-const GAIN: f64 = 0.15;
+const GAIN: f64 = 0.4;
 /// Rates differ by at least so much, so that the sound is not retuned all the time.
 const STEP: u32 = 5;
 /// Shortest time between two rates, unless the second is the normal one.
@@ -195,10 +195,10 @@ mod tests {
     fn the_rate_follows_the_distance_and_returns_to_normal() {
         let mut latency = latency(3000);
         assert_eq!(latency.decide(at(1000), 3040, PLENTY, true), Verdict::Keep);
-        assert_eq!(latency.decide(at(2000), 3100, PLENTY, true), Verdict::Rate(1015));
+        assert_eq!(latency.decide(at(2000), 3100, PLENTY, true), Verdict::Rate(1040));
         assert_eq!(latency.decide(at(2100), 3900, PLENTY, true), Verdict::Keep, "not so soon");
         assert_eq!(latency.decide(at(3000), 3900, PLENTY, true), Verdict::Rate(1050));
-        assert_eq!(latency.decide(at(4000), 3020, PLENTY, true), Verdict::Rate(1005));
+        assert_eq!(latency.decide(at(4000), 3020, PLENTY, true), Verdict::Rate(1010));
         assert_eq!(latency.decide(at(4100), 3010, PLENTY, true), Verdict::Rate(1000));
         assert_eq!(latency.decide(at(5000), 2500, PLENTY, true), Verdict::Rate(950));
         assert_eq!(latency.decide(at(5100), 2500, PLENTY, false), Verdict::Rate(1000));

@@ -21,7 +21,9 @@ const OBSERVATIONS: usize = 16;
 /// A clock and an index that disagree by more than this about the live edge: the index is believed.
 const DISAGREEMENT: Duration = Duration::from_secs(20);
 /// What is queued is trimmed at the start when playback would begin more than this too far behind.
-const TRIM_MS: i64 = 100;
+const TRIM_MS: i64 = 40;
+/// Playback does not begin before it can begin at the target, but does not wait for that longer than this.
+const START_PATIENCE: Duration = Duration::from_secs(1);
 /// Playback that has fallen out of the window goes on until less than this is queued.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// How often a segment at the live edge that is not there yet is asked for again.
@@ -150,7 +152,7 @@ impl Session {
         if runs.availability != Availability::Listed || runs.complete {
             return;
         }
-        let Some((_, end)) = runs.span() else { return };
+        let Some(end) = runs.listed_end() else { return };
         let lead = i128::from(end.as_nanos()) - i128::from(self.now.as_nanos());
         let leads = self.growth.leads.entry(kind).or_default();
         if leads.len() == OBSERVATIONS {
@@ -390,6 +392,13 @@ impl Session {
         }
     }
 
+    /// Where playback would begin now: at the target, as long as it is not much farther than `position`.
+    pub(super) fn start_from(&self, position: MediaTime) -> MediaTime {
+        let following = self.growth.joined && self.growth.following && !self.clock.has_started();
+        let aim = self.aim().filter(|aim| following && aim.since(position) < START_PATIENCE);
+        aim.map_or(position, |aim| aim.max(position))
+    }
+
     /// Before playback begins: leaves out what the start has cost, where that much is queued.
     pub(super) fn trim_start(&mut self, position: MediaTime) -> MediaTime {
         let Some(aim) = self.aim().filter(|_| self.growth.joined && self.growth.following) else {
@@ -399,7 +408,8 @@ impl Session {
         let active = self.tracks.iter().filter(|track| !track.dropped);
         let ends = active.map(|track| track.buffer.end().unwrap_or(MediaTime::MIN) - need);
         let Some(to) = ends.min().map(|end| end.min(aim)) else { return position };
-        let held = self.tracks.iter().all(|track| track.dropped || track.buffer.contains(to));
+        let holds = |track: &Track| track.buffer.at(to).is_some_and(|entry| entry.content.is_some());
+        let held = self.tracks.iter().all(|track| track.dropped || holds(track));
         if signed_millis(to, position) < TRIM_MS || !held {
             return position;
         }

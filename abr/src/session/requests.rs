@@ -2,12 +2,12 @@
 
 use super::Session;
 use crate::error::{Code, Error, Severity};
-use crate::presentation::{ContentType, RepresentationKey};
+use crate::presentation::{Container, ContentType, RepresentationKey};
 use crate::protocol::{
     Event, Failure, FailureKind, Fetch, FetchId, LicenceId, Output, Resource, Timeouts, Transfer,
 };
 use crate::retry::{self, Class};
-use crate::segments::SegmentIndex;
+use crate::segments::{Availability, Segment, SegmentIndex};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -83,6 +83,12 @@ pub(super) struct Request {
     /// When bytes last came in, and the transfer about a second before that.
     pub(super) moved: Timestamp,
     pub(super) earlier: (Timestamp, u64),
+    /// [`Transfer::waited`] at that time.
+    pub(super) earlier_waited: Duration,
+    /// See [`Fetch::chunked`].
+    pub(super) chunked: bool,
+    /// Whether it is for what does not exist yet, so that its first byte says nothing about the network.
+    early: bool,
     cancelled: bool,
 }
 
@@ -132,7 +138,12 @@ impl Session {
         let (now, id) = (self.now, FetchId(self.next_id));
         let Some(job) = self.jobs.get(&owner) else { return };
         let resource = job.resource;
-        let (limit_bytes, timeouts) = self.limits(resource);
+        let reserved = match owner {
+            Owner::Segment(kind) => self.track(kind).and_then(|track| track.fetching?.limit),
+            _ => None,
+        };
+        let (limit_bytes, timeouts) = self.limits(resource, reserved);
+        let (chunked, piece) = (self.is_chunked(resource), self.is_piece(resource));
         let Some(job) = self.jobs.get_mut(&owner) else { return };
         self.next_id += 1;
         let located = owner.is_located();
@@ -145,6 +156,7 @@ impl Session {
             attempt: job.attempts,
             limit_bytes,
             timeouts,
+            chunked,
         };
         job.attempts += 1;
         job.state = State::Running(id);
@@ -156,13 +168,36 @@ impl Session {
             expected: None,
             moved: now,
             earlier: (now, 0),
+            earlier_waited: Duration::ZERO,
+            chunked,
+            early: matches!(resource, Resource::Segment { segment, .. } if segment.part.is_some_and(|part| part.hint)),
             cancelled: false,
         };
         self.requests.insert(id, request);
         if matches!(owner, Owner::Segment(_) | Owner::Init(..) | Owner::Index(_)) {
-            self.meter.started(id);
+            self.meter.started(id, piece);
         }
         self.order(Output::Fetch(fetch));
+    }
+
+    /// Whether a resource may come as it is produced: a segment that can be had before it is complete
+    /// (`@availabilityTimeOffset`), in a container that is cut into chunks.
+    fn is_chunked(&self, resource: Resource) -> bool {
+        let Resource::Segment { representation, .. } = resource else { return false };
+        let Some(presentation) = self.presentation.as_ref().filter(|_| self.is_live()) else { return false };
+        let kind = presentation.adaptation_set(representation).map(|set| set.content_type);
+        let paced = matches!(kind, Some(ContentType::Video | ContentType::Audio));
+        presentation.representation(representation).filter(|_| paced).is_some_and(|r| {
+            let early = r.index.known().map(|runs| runs.availability);
+            let early = matches!(early, Some(Availability::Early(early)) if !early.is_zero());
+            early && matches!(r.container, Container::Mp4 | Container::Unknown)
+        })
+    }
+
+    /// Whether a resource is one of many small pieces.
+    fn is_piece(&self, resource: Resource) -> bool {
+        matches!(resource, Resource::Segment { segment, .. } if segment.part.is_some())
+            || self.is_chunked(resource)
     }
 
     fn location_count(&self, owner: Owner) -> u32 {
@@ -175,7 +210,7 @@ impl Session {
         representation.map_or(1, |representation| representation.locations.max(1))
     }
 
-    fn limits(&self, resource: Resource) -> (u64, Timeouts) {
+    fn limits(&self, resource: Resource, reserved: Option<u64>) -> (u64, Timeouts) {
         let timeouts = |first_byte, total| Timeouts { first_byte, idle: IDLE, total };
         match resource {
             Resource::Index(_) if self.live_facts().is_some_and(|live| live.blocking) => {
@@ -191,16 +226,9 @@ impl Session {
             Resource::Init { .. } => (INIT_BYTES, timeouts(FIRST_BYTE, SHORTEST_TOTAL)),
             Resource::Licence(_) => (LICENCE_BYTES, timeouts(LICENCE_FIRST_BYTE, LICENCE_FIRST_BYTE)),
             Resource::Segment { representation, segment } => {
-                let bandwidth = self
-                    .presentation
-                    .as_ref()
-                    .and_then(|p| p.representation(representation))
-                    .map_or(1, |r| r.bandwidth_bps);
                 let length = segment.duration();
-                let nominal = u128::from(bandwidth) * length.as_millis() / 8000;
-                let stated = segment.size.unwrap_or(0);
-                let limit =
-                    u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT).max(stated);
+                let limit = self.usual_limit(representation, &segment);
+                let limit = reserved.map_or(limit, |reserved| reserved.min(limit));
                 // While there is something to play, a slow answer is better than another that starts anew.
                 let paced = self.tracks.iter().filter(|track| !track.dropped && track.paces());
                 let ahead = paced.map(|track| self.ahead(track));
@@ -214,9 +242,18 @@ impl Session {
                     idle: (ahead / 2).clamp(IDLE, LONGEST_SILENCE),
                     total: total.clamp(SHORTEST_TOTAL, LONGEST_TOTAL),
                 };
-                (limit.min(SEGMENT_BYTES), timeouts)
+                (limit, timeouts)
             }
         }
+    }
+
+    /// More bytes than this are no segment of a representation, whatever room there is.
+    pub(super) fn usual_limit(&self, key: RepresentationKey, segment: &Segment) -> u64 {
+        let representation = self.presentation.as_ref().and_then(|p| p.representation(key));
+        let bandwidth = representation.map_or(1, |r| r.bandwidth_bps);
+        let nominal = u128::from(bandwidth) * segment.duration().as_millis() / 8000;
+        let limit = u64::try_from(4 * nominal).unwrap_or(u64::MAX).max(LEAST_SEGMENT_LIMIT);
+        limit.max(segment.size.unwrap_or(0)).min(SEGMENT_BYTES)
     }
 
     pub(super) fn on_progress(&mut self, id: FetchId, transfer: Transfer, expected: Option<u64>) {
@@ -225,6 +262,7 @@ impl Session {
         if transfer.bytes > request.transfer.bytes {
             if now.since(request.earlier.0) >= RATE_WINDOW {
                 request.earlier = (request.moved, request.transfer.bytes);
+                request.earlier_waited = request.transfer.waited;
             }
             request.moved = now;
         }
@@ -251,7 +289,7 @@ impl Session {
         let Some(request) = self.answer(id, transfer) else { return };
         if !transfer.cached && request.owner.is_located() {
             self.locations.succeeded(request.location);
-            if matches!(request.owner, Owner::Segment(_)) {
+            if matches!(request.owner, Owner::Segment(_)) && !request.early {
                 self.network.observe_first_byte(transfer.first_byte);
             }
         }
@@ -287,6 +325,7 @@ impl Session {
 
     pub(super) fn on_fetch_failed(&mut self, id: FetchId, transfer: Transfer, failure: Failure) {
         let Some(request) = self.answer(id, transfer) else { return };
+        self.stop_append(id);
         self.wasted = self.wasted.saturating_add(transfer.bytes);
         if request.cancelled || self.over.is_some() || !self.runs(request.owner, id) {
             if request.owner.is_located() {
@@ -294,11 +333,20 @@ impl Session {
             }
             return;
         }
+        if let Owner::Segment(kind) = request.owner
+            && failure.kind == FailureKind::TooLarge
+            && self.was_oversize(kind, &request)
+        {
+            self.jobs.remove(&request.owner);
+            self.locations.cancelled(request.location);
+            return;
+        }
         self.attempt_failed(request.owner, request.location, failure);
     }
 
     pub(super) fn on_cancelled(&mut self, id: FetchId, transfer: Transfer) {
         let Some(request) = self.answer(id, transfer) else { return };
+        self.stop_append(id);
         self.wasted = self.wasted.saturating_add(transfer.bytes);
         if request.owner.is_located() {
             self.locations.cancelled(request.location);
@@ -408,6 +456,7 @@ impl Session {
         let Some(job) = self.jobs.remove(&owner) else { return 0 };
         let State::Running(id) = job.state else { return 0 };
         self.order(Output::Cancel(id));
+        self.stop_append(id);
         self.requests.get_mut(&id).map_or(0, |request| {
             request.cancelled = true;
             request.transfer.bytes

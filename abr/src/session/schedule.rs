@@ -9,17 +9,13 @@ use crate::presentation::{ContentType, RepresentationKey};
 use crate::protocol::{Decision, Event, Failure, FetchId, Output, Reason, Resource, Transfer};
 use crate::retry::{self};
 use crate::segments::Segment;
-use crate::track::{Cursor, Fetching, Loaded, Lookup, Track, lookup, period_end};
+use crate::track::{Cursor, Fetching, Loaded, Lookup, lookup, period_end};
 use std::time::Duration;
 
 /// Most holes and periods that one decision crosses; the rest follows at the next.
 const STEPS: usize = 64;
-/// How far video may get ahead of audio: so many segments, at least so long.
-const VIDEO_LEAD: (u32, Duration) = (2, Duration::from_secs(6));
 /// Indexes of other representations are fetched when at least this much is queued.
 const INDEX_AHEAD: Duration = Duration::from_secs(8);
-/// How soon to look again when the byte budget is full.
-const BUDGET_CHECK: Duration = Duration::from_millis(500);
 
 impl Session {
     pub(super) fn schedule(&mut self) {
@@ -122,71 +118,16 @@ impl Session {
                     if self.replace_worse(place, key) {
                         continue;
                     }
+                    if !self.has_room_for(place, key, &segment) {
+                        self.note_oversize(place, key, &segment);
+                        return;
+                    }
                     self.fetch(place, key, segment, reason, values);
                     return;
                 }
             }
         }
         self.wake_or_any_fact(self.now + Duration::from_millis(10));
-    }
-
-    /// Whether another segment of a track fits into the time and byte budgets and in step with the other
-    /// track; arranges to be woken otherwise.
-    fn has_room(&mut self, place: usize) -> bool {
-        // Subtitles must not delay the first picture.
-        let begun = |t: &Track| t.dropped || t.complete || !t.paces() || t.buffer.end().is_some();
-        if !self.tracks[place].paces() && !self.tracks.iter().all(begun) {
-            return false;
-        }
-        let noted = self.noted_here(place);
-        let Some((key, segment)) = noted.or_else(|| self.peek(place)) else { return true };
-        if noted.is_none() {
-            self.note_here(place, (key, segment));
-        }
-        let track = &self.tracks[place];
-        // What follows a hole is queued early: the pipeline takes an empty queue for a stall.
-        if track.loaded.is_empty() && track.buffer.ends_in_hole() {
-            return true;
-        }
-        let length = segment.duration();
-        let other = |t: &&Track| t.kind != track.kind && t.paces() && !t.dropped && !t.complete;
-        if let Some(other) = self.tracks.iter().filter(|_| track.paces()).find(other) {
-            let lead = match track.kind {
-                ContentType::Video => length.saturating_mul(VIDEO_LEAD.0).max(VIDEO_LEAD.1),
-                _ => Duration::ZERO,
-            };
-            if track.cursor.time > other.loaded_end() + lead {
-                return false;
-            }
-        }
-        let position = self.position(self.now);
-        let most = self.config.buffer_ahead.max(length.saturating_mul(2));
-        let ahead = segment.end.since(position);
-        if ahead > most {
-            let until = self.clock.time_until(ahead - most);
-            if let Some(until) = until {
-                self.wake(self.now + until);
-            }
-            return false;
-        }
-        let queued = |buffered: &dyn Fn(&Track) -> u64| {
-            let coming = |t: &Track| {
-                t.loaded.iter().chain(&t.appending).fold(buffered(t), |s, l| s.saturating_add(l.bytes))
-            };
-            self.tracks.iter().map(coming).fold(0, u64::saturating_add)
-        };
-        let expected = self.expected_bytes(track, key, &segment);
-        // What is behind the position is counted only where it could matter.
-        let full = |queued: u64| queued.saturating_add(expected) > self.config.buffer_bytes;
-        let starving = || track.buffer.segments_ahead(position) == 0 && track.loaded.is_empty();
-        if full(queued(&|t| t.buffer.bytes()))
-            && full(queued(&|t| t.buffer.bytes_ahead(position)))
-            && !starving()
-        {
-            self.wake_or_any_fact(self.now + BUDGET_CHECK);
-            return false;
-        }
-        true
     }
 
     /// The segment at a track's cursor in the representation used last, or any whose index is known.
@@ -236,13 +177,14 @@ impl Session {
         let end = self.presentation.as_ref().and_then(|p| period_end(p, key.period));
         let buffer_ms = self.ahead(&self.tracks[place]).as_millis() as u64;
         let now = self.now;
+        let (reserved, limit) = self.reserve(place, key, &segment);
         let track = &mut self.tracks[place];
         let kind = track.kind;
         let reason = match track.last {
             Some(last) if last.period != key.period => Reason::Period,
             _ => reason,
         };
-        track.fetching = Some(Fetching { key, segment, reason, before: track.cursor });
+        track.fetching = Some(Fetching { key, segment, reason, before: track.cursor, reserved, limit });
         track.advance(key, &segment, end);
         track.last = Some(key);
         track.because = None;
@@ -359,7 +301,11 @@ impl Session {
         if let Some(ratio) = (u128::from(transfer.bytes) * 1000).checked_div(nominal) {
             track.size_ratio = (track.size_ratio * 7 + ratio.clamp(50, 4000) as u64) / 8;
         }
-        track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what });
+        match &mut track.appending {
+            // It was handed over as it came.
+            Some(appending) if appending.id == id => appending.bytes = transfer.bytes,
+            _ => track.loaded.push_back(Loaded { id, bytes: transfer.bytes, what }),
+        }
     }
 
     pub(super) fn segment_failed(&mut self, kind: ContentType, failure: Failure) {

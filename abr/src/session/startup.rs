@@ -39,6 +39,10 @@ impl Session {
         self.adopt_live();
         let start =
             if self.is_live() { MediaTime::ZERO } else { self.clamp_to_timeline(self.config.start_at) };
+        if start != self.begins_at && !self.is_live() {
+            // The pipeline was started for another place.
+            self.order(Output::Seek { to: start, buffered: false });
+        }
         self.clock.start_at(start);
         for kind in [ContentType::Video, ContentType::Audio] {
             self.add_track(kind, start, None);
@@ -95,6 +99,10 @@ impl Session {
     pub(super) fn add_track(&mut self, kind: ContentType, time: MediaTime, wanted: Option<u32>) {
         let Some((wish, sets)) = self.resolve_sets(kind, None, wanted) else { return };
         let period = self.presentation.as_ref().map_or(0, |p| period_at(p, time));
+        if self.tracks.iter().any(|track| track.kind == kind && track.dropped) {
+            // Its end was ordered.
+            self.order(Output::Flush { track: kind, from: MediaTime::MIN });
+        }
         self.tracks.retain(|track| track.kind != kind);
         self.tracks.push(Track::new(kind, wish, sets, period, time));
         self.tracks.sort_by_key(|track| track.kind);
@@ -261,6 +269,7 @@ impl Session {
         let track = &mut self.tracks[place];
         track.dropped = true;
         let (kind, paces) = (track.kind, track.paces());
+        track.ended = paces;
         self.order(Output::Flush { track: kind, from: MediaTime::MIN });
         // Nobody waits for the end of subtitles, and others may follow.
         if paces {

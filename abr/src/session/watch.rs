@@ -15,6 +15,9 @@ use std::time::Duration;
 /// A download is left alone for so long, and then looked at so often.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(500);
 const NEXT_LOOK: Duration = Duration::from_millis(100);
+/// The same for a segment that comes as it is produced, and the queue that it must not eat into.
+const FIRST_LOOK_CHUNKED: Duration = Duration::from_millis(250);
+const LEAST_CHUNKED: Duration = Duration::from_millis(200);
 /// Price of a step of quality, and of giving up at all, beside the price of stalling.
 const QUALITY_PRICE: f64 = 2.0;
 const RESTART_PRICE: f64 = 0.1;
@@ -42,7 +45,8 @@ impl Session {
         }
         let Some((id, request)) = self.segment_request(ContentType::Video) else { return };
         let request = *request;
-        let first_look = request.started + FIRST_LOOK;
+        let first_look = if request.chunked { FIRST_LOOK_CHUNKED } else { FIRST_LOOK };
+        let first_look = request.started + first_look;
         if self.now < first_look {
             self.look(first_look);
             return;
@@ -72,13 +76,22 @@ impl Session {
         // The rate of the last seconds; when nothing comes in, it falls with every look.
         let (since, bytes) = request.earlier;
         let body = request.started + request.transfer.first_byte;
-        let elapsed = nanos(self.now.since(since.max(body))).max(1_000_000) / 1_000_000;
+        let elapsed = nanos(self.now.since(since.max(body)));
+        let waited = nanos(request.transfer.waited.saturating_sub(request.earlier_waited));
+        let elapsed = elapsed.saturating_sub(waited).max(1_000_000) / 1_000_000;
         let received = request.transfer.bytes.saturating_sub(bytes).saturating_mul(8);
         let kbps = (received / elapsed).max(1);
         let size =
             request.expected.unwrap_or_else(|| self.expected_bytes(track, fetching.key, &fetching.segment));
         let left = size.saturating_sub(request.transfer.bytes);
-        let ahead = u64::try_from(self.ahead(track).as_millis()).unwrap_or(u64::MAX);
+        let ahead = if request.chunked {
+            // It plays while it comes, and what is left of it must not come later than it is played.
+            let left = fetching.segment.end.since(self.position(self.now));
+            left.saturating_sub(self.least_ahead(LEAST_CHUNKED))
+        } else {
+            self.ahead(track)
+        };
+        let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
         let first_byte = self.network.first_byte().as_millis() as u64;
         // Giving up must pay even if the link soon does again what it usually does; a restart must pay as it is now.
         let usual = (self.network.bps().unwrap_or(0) / 1000).max(kbps);

@@ -9,6 +9,7 @@ mod window;
 
 use crate::protocol::FetchId;
 use crate::time::{Timestamp, nanos};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use window::Window;
@@ -95,7 +96,7 @@ struct Stretch {
     latency: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Flow {
     id: FetchId,
     /// When its body may begin to arrive.
@@ -105,6 +106,30 @@ struct Flow {
     left: u128,
     /// Never complete.
     stands: bool,
+    /// Work that the server has only from these times on, beside what is left.
+    later: VecDeque<(Timestamp, u128)>,
+    /// How long it had nothing to send, and since when that is so.
+    waited: Duration,
+    dry: Option<Timestamp>,
+}
+
+impl Flow {
+    /// Takes what the server has by now, and notes whether it has something.
+    fn refill(&mut self, now: Timestamp) {
+        while let Some((_, work)) = self.later.front().filter(|(at, _)| *at <= now) {
+            self.left += work;
+            self.later.pop_front();
+        }
+        let dry = self.left == 0 && !self.later.is_empty() && self.ready <= now;
+        match (self.dry, dry) {
+            (None, true) => self.dry = Some(now),
+            (Some(since), false) => {
+                self.waited += now.since(since);
+                self.dry = None;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The transfers under way on a link; each gets the same share of the rate.
@@ -131,7 +156,39 @@ impl Transfers {
         let handshake = self.window.as_mut().map(|window| window.request(now, round_trip, busy));
         let ready = now + handshake.unwrap_or_default() + round_trip + delay;
         let size = u128::from(bytes) * 8 * BIT;
-        self.flows.push(Flow { id, ready, size, left: size, stands: false });
+        self.flows.push(Flow {
+            id,
+            ready,
+            size,
+            left: size,
+            stands: false,
+            later: VecDeque::new(),
+            waited: Duration::ZERO,
+            dry: None,
+        });
+    }
+
+    /// Makes the body of a transfer that was just started one of equal chunks, each there so long after now.
+    pub fn produce(&mut self, id: FetchId, chunks: &[Duration]) {
+        let now = self.now;
+        for flow in self.flows.iter_mut().filter(|flow| flow.id == id) {
+            let count = chunks.len().max(1) as u128;
+            for (after, place) in chunks.iter().zip(0u128..).filter(|(after, _)| !after.is_zero()) {
+                let work = flow.size * (place + 1) / count - flow.size * place / count;
+                flow.left -= work;
+                flow.later.push_back((now + *after, work));
+            }
+        }
+    }
+
+    /// How long the server had nothing to send between first and last byte.
+    pub fn waited(&self, id: FetchId) -> Duration {
+        let flow = self.flows.iter().find(|flow| flow.id == id);
+        flow.map_or(Duration::ZERO, |flow| {
+            let begun = flow.left + flow.later.iter().map(|(_, work)| work).sum::<u128>() < flow.size;
+            let dry = flow.dry.filter(|_| begun).map_or(Duration::ZERO, |since| self.now.since(since));
+            flow.waited + dry
+        })
     }
 
     /// Makes a transfer stand still when all its bytes have arrived, instead of being complete.
@@ -149,7 +206,7 @@ impl Transfers {
     /// Bytes of a transfer that have arrived, and when its body could begin.
     pub fn received(&self, id: FetchId) -> Option<(u64, Timestamp)> {
         let flow = self.flows.iter().find(|flow| flow.id == id)?;
-        let work = flow.size - flow.left;
+        let work = flow.size - flow.left - flow.later.iter().map(|(_, work)| work).sum::<u128>();
         let bytes = match u64::try_from(work) {
             Ok(work) => work / (8 * BIT as u64),
             Err(_) => u64::try_from(work / (8 * BIT)).unwrap_or(u64::MAX),
@@ -159,7 +216,8 @@ impl Transfers {
 
     /// Whether the body of a transfer has arrived in full.
     pub fn is_complete(&self, id: FetchId) -> bool {
-        let done = |flow: &Flow| flow.left == 0 && flow.ready <= self.now && !flow.stands;
+        let done =
+            |flow: &Flow| flow.left == 0 && flow.later.is_empty() && flow.ready <= self.now && !flow.stands;
         self.flows.iter().any(|flow| flow.id == id && done(flow))
     }
 
@@ -170,12 +228,13 @@ impl Transfers {
             return None;
         }
         let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > self.now);
-        let stands = |flow: &&Flow| flow.stands && flow.left == 0;
+        let stands = |flow: &&Flow| (flow.stands || !flow.later.is_empty()) && flow.left == 0;
+        let refills = self.flows.iter().filter_map(|flow| Some(flow.later.front()?.0.max(self.now)));
         let active = || self.flows.iter().filter(|flow| flow.ready <= self.now && !stands(flow));
         let share = self.bps() / active().count().max(1) as u64;
         let least = active().map(|flow| flow.left).min();
         let done = least.filter(|left| *left == 0 || share > 0).map(|left| self.now + time_for(left, share));
-        starts.chain(done).chain([self.here.until]).chain(self.window_change()).min()
+        starts.chain(done).chain(refills).chain([self.here.until]).chain(self.window_change()).min()
     }
 
     /// The rate of all transfers together in bit/s.
@@ -195,7 +254,7 @@ impl Transfers {
     /// there are others, or it never ends.
     pub fn end_of_only(&self) -> Option<(Timestamp, u64)> {
         let [flow] = self.flows.as_slice() else { return None };
-        if self.window.is_some() {
+        if self.window.is_some() || !flow.later.is_empty() {
             return None;
         }
         let (mut now, mut left, mut here, mut least) =
@@ -232,7 +291,10 @@ impl Transfers {
 
     /// Lets time pass until `to`.
     pub fn advance(&mut self, to: Timestamp) {
-        if let ([flow], None) = (self.flows.as_mut_slice(), &self.window) {
+        if let ([flow], None) = (self.flows.as_mut_slice(), &self.window)
+            && flow.later.is_empty()
+            && flow.dry.is_none()
+        {
             // Nobody to share with: no end of a transfer changes the rate of another.
             let mut now = self.now.max(flow.ready);
             while now < to {
@@ -248,6 +310,8 @@ impl Transfers {
         }
         while self.now < to && !self.flows.is_empty() {
             let now = self.now;
+            self.flows.iter_mut().for_each(|flow| flow.refill(now));
+            let refills = self.flows.iter().filter_map(|flow| Some(flow.later.front()?.0));
             let starts = self.flows.iter().map(|flow| flow.ready).filter(|ready| *ready > now);
             let active = || self.flows.iter().filter(|flow| flow.ready <= now && flow.left > 0);
             let (count, window_change) = (active().count(), self.window_change());
@@ -255,7 +319,7 @@ impl Transfers {
             let least = active().map(|flow| flow.left).min().filter(|_| share > 0);
             let done = least.map(|left| now + time_for(left, share));
             let ends = [self.here.until, to].into_iter().chain(window_change);
-            let until = starts.chain(done).chain(ends).min().unwrap_or(to);
+            let until = starts.chain(done).chain(refills).chain(ends).min().unwrap_or(to);
             let work = u128::from(share) * u128::from(until.as_nanos() - now.as_nanos());
             for flow in self.flows.iter_mut().filter(|flow| flow.ready <= now) {
                 flow.left = flow.left.saturating_sub(work);
@@ -267,6 +331,8 @@ impl Transfers {
             self.reach(until);
         }
         self.reach(self.now.max(to));
+        let now = self.now;
+        self.flows.iter_mut().for_each(|flow| flow.refill(now));
     }
 
     /// Moves on to a time.
@@ -341,6 +407,18 @@ mod tests {
         let mut windowed = Transfers::new(link.with_slow_start());
         windowed.start(FetchId(1), 500_000, Duration::ZERO);
         assert_eq!(run(&mut plain), run(&mut windowed));
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is_produced() {
+        let mut transfers = Transfers::new(Link::constant(8_000_000, Duration::from_millis(100)));
+        transfers.start(FetchId(1), 400_000, Duration::ZERO);
+        transfers.produce(FetchId(1), &[0, 200, 400, 600].map(Duration::from_millis));
+        transfers.advance(Timestamp::from_millis(450));
+        // Chunks of 100 ms each: from 100, 200 and 400 ms on.
+        assert_eq!(transfers.received(FetchId(1)).unwrap().0, 250_000);
+        assert_eq!(transfers.waited(FetchId(1)), Duration::from_millis(100));
+        assert_eq!(run(&mut transfers), [(1, 700)]);
     }
 
     #[test]

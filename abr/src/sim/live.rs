@@ -6,10 +6,12 @@
 use super::origin::{Answer, Origin, failing, whole};
 use crate::presentation::{
     AdaptationSet, Container, ContentType, Edge, Live, Period, Presentation, Representation,
+    RepresentationKey,
 };
 use crate::protocol::{FailureKind, Fetch, Resource};
 use crate::segments::{Availability, Part, Run, SegmentIndex, SegmentRuns};
 use crate::time::{MediaTime, Timestamp, WallClock, nanos};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Wall-clock time at which the session starts: 2024-01-01T00:00:00Z.
@@ -117,6 +119,7 @@ impl Broadcast {
             window: (self.style != Style::Playlists).then_some(self.window),
             segment: self.segment,
             part: self.part,
+            blocking: self.style == Style::Playlists && self.part.is_some(),
             refresh: (self.style != Style::Playlists).then_some(self.segment),
             ..Live::default()
         };
@@ -162,15 +165,17 @@ impl Broadcast {
                 }
                 for number in split..=whole {
                     let there = (published - number * length).min(length) / part;
-                    let parts = |index: u32, count: u64, independent| Run {
+                    let parts = |index: u32, count: u64, independent, hint| Run {
                         duration: part,
                         start: i64::try_from(number * length + u64::from(index) * part).unwrap_or(0),
                         count,
-                        part: Some(Part { index, independent }),
+                        part: Some(Part { index, independent, hint }),
                         ..run(number, 1)
                     };
-                    runs.extend((there > 0).then(|| parts(0, 1, true)));
-                    runs.extend((there > 1).then(|| parts(1, there - 1, false)));
+                    runs.extend((there > 0).then(|| parts(0, 1, true, false)));
+                    runs.extend((there > 1).then(|| parts(1, there - 1, false, false)));
+                    let next = u32::try_from(there).unwrap_or(u32::MAX);
+                    runs.extend((number == whole).then(|| parts(next, 1, next == 0, true)));
                 }
             }
             _ => runs.extend((whole > first).then(|| run(first, whole - first))),
@@ -193,7 +198,7 @@ impl Broadcast {
 impl Broadcast {
     /// An origin that serves this broadcast.
     pub fn origin(self) -> LiveOrigin {
-        LiveOrigin { broadcast: self, now: Timestamp::ZERO, early: 0 }
+        LiveOrigin { broadcast: self, now: Timestamp::ZERO, early: 0, told: BTreeMap::new() }
     }
 }
 
@@ -205,10 +210,32 @@ pub struct LiveOrigin {
     now: Timestamp,
     /// Requests for segments that were not there.
     pub early: u32,
+    /// What was there when an index was last answered.
+    told: BTreeMap<RepresentationKey, Duration>,
+}
+
+impl LiveOrigin {
+    /// The answer to a request for an index: where parts are listed it waits for the next one, but the first
+    /// time.
+    fn index(&mut self, key: RepresentationKey, answer: Answer) -> Answer {
+        let there = self.broadcast.published(self.now);
+        let Some(part) = self.broadcast.part.filter(|_| self.broadcast.style == Style::Playlists) else {
+            return answer;
+        };
+        let whole = |span: Duration| nanos(span) / nanos(part).max(1) * nanos(part);
+        let told =
+            self.told.get(&key).map_or(Duration::ZERO, |told| Duration::from_nanos(whole(*told)) + part);
+        let delay = told.saturating_sub(there);
+        self.told.insert(key, there + delay);
+        Answer { delay, ..answer }
+    }
 }
 
 impl Origin for LiveOrigin {
     fn answer(&mut self, presentation: &Presentation, fetch: &Fetch) -> Answer {
+        if let Resource::Index(key) = fetch.resource {
+            return self.index(key, whole(presentation, fetch));
+        }
         let Resource::Segment { segment, .. } = fetch.resource else { return whole(presentation, fetch) };
         let end = Duration::from_nanos(u64::try_from(segment.end.as_nanos()).unwrap_or(0));
         let there = self.broadcast.published(self.now);
@@ -216,11 +243,19 @@ impl Origin for LiveOrigin {
         if end <= there {
             return answer;
         }
+        if segment.part.is_some_and(|part| part.hint)
+            && segment.start <= MediaTime::ZERO + there + segment.duration()
+        {
+            return Answer { delay: end.saturating_sub(there), ..answer };
+        }
         let chunked = self.broadcast.part.filter(|_| self.broadcast.style == Style::Numbers);
         let begun = chunked.is_some_and(|part| end + part <= there + self.broadcast.segment);
-        if begun {
+        if let Some(part) = chunked.filter(|_| begun) {
             // What is still being produced arrives as it is.
-            Answer { delay: end.saturating_sub(there), ..answer }
+            let count = nanos(self.broadcast.segment).div_ceil(nanos(part).max(1)).max(1);
+            let left = |chunk: u64| part.saturating_mul(u32::try_from(count - chunk - 1).unwrap_or(0));
+            let chunks = (0..count).map(|chunk| end.saturating_sub(left(chunk)).saturating_sub(there));
+            Answer { chunks: chunks.collect(), ..answer }
         } else {
             self.early += 1;
             failing(FailureKind::Status(404))

@@ -17,6 +17,9 @@ pub struct Answer {
     pub delay: Duration,
     /// What becomes of it.
     pub fate: Fate,
+    /// When each of the equal chunks of the body has been produced, from the request on, ascending; empty for a
+    /// body that is there as a whole.
+    pub chunks: Vec<Duration>,
 }
 
 /// What becomes of an answer.
@@ -79,10 +82,10 @@ pub fn whole(presentation: &Presentation, fetch: &Fetch) -> Answer {
             u64::try_from(bits / 8).unwrap_or(u64::MAX)
         }),
     };
-    Answer { bytes, delay: Duration::ZERO, fate: Fate::Whole }
+    Answer { bytes, delay: Duration::ZERO, fate: Fate::Whole, chunks: Vec::new() }
 }
 
 /// A failing answer without a body.
 pub fn failing(kind: FailureKind) -> Answer {
-    Answer { bytes: 0, delay: Duration::ZERO, fate: Fate::Fails(kind, 0) }
+    Answer { bytes: 0, delay: Duration::ZERO, fate: Fate::Fails(kind, 0), chunks: Vec::new() }
 }

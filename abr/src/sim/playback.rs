@@ -4,14 +4,14 @@ use super::link::{Link, Transfers};
 use super::origin::{Answer, Fate, Origin};
 use super::pipeline::NullPipeline;
 use crate::error::Code;
-use crate::presentation::{Presentation, RepresentationKey};
+use crate::presentation::{ContentType, Presentation, RepresentationKey};
 use crate::protocol::{
     AppendFailure, ClockSource, Failure, FailureKind, Fetch, FetchId, Input, KeyStatus, LicenceId, Output,
     POSITION_INTERVAL, PROGRESS_INTERVAL, Phase, Resource, Transfer,
 };
 use crate::qoe::{Meter, Summary};
 use crate::retry::licence_code;
-use crate::segments::SegmentIndex;
+use crate::segments::{Segment, SegmentIndex};
 use crate::session::{Config, Session};
 use crate::table::Table;
 use crate::time::{MediaTime, Timestamp, WallClock, nanos};
@@ -75,6 +75,18 @@ struct Active {
     moved: Timestamp,
     /// When it will be complete, while it is alone; `None` when it may stand still on the way.
     steady_until: Option<Timestamp>,
+    /// Chunks that have come, and where they go, once that was ordered.
+    chunks: u64,
+    appends: Option<(ContentType, Segment)>,
+}
+
+impl Active {
+    /// End of the chunks that have come.
+    fn end_of(&self, segment: &Segment) -> MediaTime {
+        let span = u128::from(nanos(segment.duration())) * u128::from(self.chunks);
+        let part = span / (self.answer.chunks.len().max(1) as u128);
+        segment.start + Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
+    }
 }
 
 /// What surrounds a session: server, network and pipeline in virtual time. Carries out orders and tells facts;
@@ -241,6 +253,15 @@ impl World<'_> {
                     self.facts.push_back(Input::FetchCancelled { id, transfer });
                 }
             }
+            Output::Append { id, track, segment, .. } if self.active.get(&id).is_some() => {
+                if let Some(active) = self.active.get_mut(&id) {
+                    active.appends = Some((track, segment));
+                    if !active.fetch.chunked {
+                        self.violations.push(format!("append of {id:?}, which comes as a whole"));
+                    }
+                }
+                self.tell_chunks(id);
+            }
             Output::Append { id, track, segment, .. } => {
                 if self.held.remove(&id).is_none() {
                     self.violations.push(format!("append of {id:?}, which is not held"));
@@ -293,7 +314,11 @@ impl World<'_> {
 
     fn fetch(&mut self, fetch: Fetch) {
         self.grow();
-        let answer = self.origin.answer(&self.presentation, &fetch);
+        let mut answer = self.origin.answer(&self.presentation, &fetch);
+        if answer.bytes > fetch.limit_bytes {
+            // The length is said before the body.
+            answer.fate = Fate::Fails(FailureKind::TooLarge, 0);
+        }
         let (id, now) = (fetch.id, self.now);
         let bytes = match answer.fate {
             Fate::Fails(_, after) | Fate::Stands(after) => after,
@@ -301,12 +326,24 @@ impl World<'_> {
             Fate::Whole | Fate::Refused { .. } | Fate::Encrypted => answer.bytes,
         };
         self.transfers.start(id, bytes, answer.delay);
+        if !answer.chunks.is_empty() {
+            self.transfers.produce(id, &answer.chunks);
+        }
         if matches!(answer.fate, Fate::Stands(_)) {
             self.transfers.never_complete(id);
         }
         let steady_until = self.steady_until();
-        let active =
-            Active { fetch, answer, started: now, told: now, told_bytes: 0, moved: now, steady_until };
+        let active = Active {
+            fetch,
+            answer,
+            started: now,
+            told: now,
+            told_bytes: 0,
+            moved: now,
+            steady_until,
+            chunks: 0,
+            appends: None,
+        };
         if self.active.insert(id, active).is_some() {
             self.violations.push(format!("{id:?} was used twice"));
         }
@@ -332,6 +369,7 @@ impl World<'_> {
             bytes: if cached { active.answer.bytes } else { bytes },
             first_byte: ready.min(self.now).since(active.started),
             total: self.now.since(active.started),
+            waited: self.transfers.waited(id),
             cached,
         }
     }
@@ -430,8 +468,12 @@ impl World<'_> {
         if is_complete {
             return self.finish(id, transfer);
         }
-        let wanted = self.is_wanted(active.told, PROGRESS_INTERVAL);
+        let count = active.answer.chunks.len() as u64;
+        let chunks = (transfer.bytes * count).checked_div(active.answer.bytes).unwrap_or(0);
+        let news = chunks > active.chunks;
+        let wanted = news || self.is_wanted(active.told, PROGRESS_INTERVAL);
         let Some(active) = self.active.get_mut(&id) else { return };
+        active.chunks = chunks;
         if transfer.bytes > active.told_bytes {
             active.moved = self.now;
             active.told_bytes = transfer.bytes;
@@ -446,9 +488,21 @@ impl World<'_> {
             self.facts.push_back(failed(id, transfer, FailureKind::Timeout));
         } else if wanted {
             active.told = self.now;
-            let expected_bytes = Some(active.answer.bytes);
+            let expected_bytes = Some(active.answer.bytes).filter(|_| active.answer.chunks.is_empty());
             self.facts.push_back(Input::FetchProgress { id, transfer, expected_bytes });
         }
+        if news {
+            self.tell_chunks(id);
+        }
+    }
+
+    /// Hands the chunks of a transfer that have come to the pipeline, if that was ordered.
+    fn tell_chunks(&mut self, id: FetchId) {
+        let Some(active) = self.active.get(&id).filter(|active| active.chunks > 0) else { return };
+        let Some((track, segment)) = active.appends else { return };
+        let (start, end) = (segment.start, active.end_of(&segment));
+        self.pipeline.grow(self.now, track, start, end);
+        self.facts.push_back(Input::AppendProgress { id, start, end });
     }
 
     fn finish(&mut self, id: FetchId, transfer: Transfer) {
@@ -503,10 +557,17 @@ impl World<'_> {
                 }
             }
             Resource::Segment { .. } => {
-                self.held.insert(id, ());
+                if active.appends.is_none() {
+                    self.held.insert(id, ());
+                }
             }
         }
         self.facts.push_back(Input::Fetched { id, transfer });
+        if let Some((track, segment)) = active.appends {
+            self.pipeline.append(self.now, track, segment.start, segment.end);
+            let (start, end) = (segment.start, segment.end);
+            self.facts.push_back(Input::Appended { id, start, end });
+        }
     }
 }
 

@@ -23,8 +23,9 @@ fn time() -> impl Strategy<Value = MediaTime> {
 
 fn transfer() -> impl Strategy<Value = Transfer> {
     let span = || (0u64..20_000).prop_map(Duration::from_millis);
-    (prop_oneof![0u64..5_000_000, Just(u64::MAX)], span(), span(), any::<bool>())
-        .prop_map(|(bytes, first_byte, total, cached)| Transfer { bytes, first_byte, total, cached })
+    (prop_oneof![0u64..5_000_000, Just(u64::MAX)], span(), span(), span(), any::<bool>()).prop_map(
+        |(bytes, first_byte, total, waited, cached)| Transfer { bytes, first_byte, total, waited, cached },
+    )
 }
 
 fn runs() -> impl Strategy<Value = SegmentRuns> {
@@ -129,6 +130,7 @@ enum Step {
     Progress(usize, Transfer),
     Cancelled(usize),
     Appended(usize, MediaTime, MediaTime),
+    Growing(usize, MediaTime, MediaTime),
     Refused(usize, bool),
     Index(RepresentationKey, SegmentRuns),
 }
@@ -153,6 +155,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), transfer()).prop_map(|(id, transfer)| Step::Progress(id, transfer)),
         2 => any::<usize>().prop_map(Step::Cancelled),
         6 => (any::<usize>(), time(), time()).prop_map(|(id, start, end)| Step::Appended(id, start, end)),
+        3 => (any::<usize>(), time(), time()).prop_map(|(id, start, end)| Step::Growing(id, start, end)),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(id, malformed)| Step::Refused(id, malformed)),
         1 => (key(), runs()).prop_map(|(key, runs)| Step::Index(key, runs)),
     ]
@@ -182,6 +185,9 @@ fn input(step: &Step, fetches: &BTreeSet<FetchId>, appends: &BTreeSet<FetchId>) 
         }
         Step::Appended(at, start, end) => {
             Input::Appended { id: pick(appends, *at), start: *start, end: *end }
+        }
+        Step::Growing(at, start, end) => {
+            Input::AppendProgress { id: pick(appends, *at), start: *start, end: *end }
         }
         Step::Refused(at, malformed) => {
             let failure = AppendFailure { malformed: *malformed, code: None, detail: "x".to_owned() };

@@ -57,7 +57,9 @@ fn a_dead_licence_server_ends_playback_soon_and_with_its_own_code() {
         [Fate::Fails(FailureKind::Status(500), 0), Fate::Stands(0), Fate::Fails(FailureKind::Connect, 0)]
     {
         let mut origin = |presentation: &Presentation, fetch: &Fetch| match fetch.resource {
-            Resource::Licence(_) => Answer { bytes: 0, delay: Duration::ZERO, fate: fate.clone() },
+            Resource::Licence(_) => {
+                Answer { bytes: 0, delay: Duration::ZERO, fate: fate.clone(), chunks: vec![] }
+            }
             _ => whole(presentation, fetch),
         };
         let play = playing(protected(), &mut origin);

@@ -253,3 +253,19 @@ fn parts_hold_a_low_latency() {
     assert!(mean < 100, "{mean} {errors:?}");
     assert!(watched.play.summary.stalls <= 1, "{:?}", watched.play.summary);
 }
+
+#[test]
+fn chunks_hold_a_low_latency_and_are_measured_in_their_bursts() {
+    let target = Some(Duration::from_millis(1500));
+    let part = Some(Duration::from_millis(200));
+    let delay = Duration::from_millis(20);
+    let low = Broadcast { part, target, delay, ..broadcast(Style::Numbers) };
+    let watched = watch(low, constant(20_000), 60, vec![]);
+    assert_eq!(watched.play.session.phase(), Phase::Playing);
+    let errors = watched.errors(15_000);
+    let mean = errors.iter().map(|error| error.abs()).sum::<i64>() / errors.len() as i64;
+    assert!(mean < 100, "{mean} {errors:?}");
+    assert_eq!(watched.play.summary.stalls, 0, "{:?}", watched.play.summary);
+    let bps = watched.play.session.throughput_bps().unwrap();
+    assert!((15_000_000..25_000_000).contains(&bps), "{bps}");
+}

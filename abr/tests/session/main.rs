@@ -8,4 +8,6 @@ mod periods;
 mod playback;
 mod quick;
 mod support;
+#[path = "../support/titles.rs"]
+mod titles;
 mod text;

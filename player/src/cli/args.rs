@@ -139,6 +139,10 @@ pub struct Play {
     /// Begin at the start and remember nothing.
     #[arg(long, overrides_with = "resume")]
     pub no_resume: bool,
+    /// How far behind the moment of production to play a broadcast, in milliseconds (100 to 600000), instead
+    /// of what its manifest asks for.
+    #[arg(long, value_name = "MS", value_parser = latency)]
+    pub latency: Option<Duration>,
     /// ABR controller.
     #[arg(long, value_name = "NAME", default_value = "hybrid")]
     pub controller: String,
@@ -187,9 +191,19 @@ pub struct Play {
     pub network: Network,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("'{text}' is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|_| format!("'{text}' is not a span of time"))
+}
+
+/// Reads `--latency`.
+pub(super) fn latency(text: &str) -> Result<Duration, String> {
+    let ms: u64 = text.parse().map_err(|_| format!("'{text}' is not a number of milliseconds"))?;
+    let range = 100..=600_000;
+    range
+        .contains(&ms)
+        .then(|| Duration::from_millis(ms))
+        .ok_or_else(|| "100 to 600000 are possible".to_owned())
 }
 
 fn pair(text: &str) -> Result<(Duration, Duration), String> {

@@ -93,12 +93,20 @@ async fn get(
 ) -> Result<(Url, Bytes), Error> {
     let (events, mut answers) = unbounded_channel();
     let limit_bytes = limits::MANIFEST_DECODED_BYTES;
-    let request =
-        net::Request { id: FetchId(0), url, range, timeouts: TIMEOUTS, limit_bytes, kind, post: None };
+    let request = net::Request {
+        id: FetchId(0),
+        url,
+        range,
+        timeouts: TIMEOUTS,
+        limit_bytes,
+        kind,
+        post: None,
+        chunked: false,
+    };
     let _task = client.start(request, events);
     while let Some(answer) = answers.recv().await {
         match answer {
-            NetEvent::Progress { .. } => {}
+            NetEvent::Progress { .. } | NetEvent::Chunk { .. } => {}
             NetEvent::Done { body, url, .. } => return Ok((url, body)),
             NetEvent::Failed { failure, .. } => return Err(fatal(code(failure.kind, true), failure.detail)),
             NetEvent::Cancelled { .. } => break,

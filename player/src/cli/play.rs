@@ -41,7 +41,7 @@ use tokio::sync::watch;
 use url::Url;
 
 /// The figures, and the error that ended the session if one did.
-type Ending = (Summary, Option<Error>);
+pub(super) type Ending = (Summary, Option<Error>);
 type Output = Box<dyn Write + Send>;
 
 /// How soon to look again for a frame whose time cannot be told while the clock is meant to run.
@@ -55,7 +55,7 @@ pub(super) fn run(play: Play) -> Exit {
     }
     decode::warm_up();
     match session(&play) {
-        Ok((summary, failure)) => report(&play, &summary, failure),
+        Ok((summary, failure)) => report(Report { json: play.json, quiet: play.quiet }, &summary, failure),
         Err(error) => complain(&error.to_string(), Exit::of(&error, false)),
     }
 }
@@ -169,9 +169,10 @@ fn cost(timings: Timings) -> WindowCost {
 }
 
 /// Waits for the end of the session.
-fn ending(handle: Handle) -> Result<Ending, Error> {
+pub(super) fn ending(handle: Handle) -> Result<Ending, Error> {
     let status = handle.status.clone();
-    let summary = handle.join()?;
+    let mut summary = handle.join()?;
+    summary.peak_memory_bytes = crate::process::peak_memory();
     let failure = failure(&status.borrow());
     Ok((summary, failure))
 }
@@ -282,6 +283,7 @@ fn settings(play: &Play, start_at: MediaTime) -> Config {
         audio_language: play.audio.clone(),
         text: play.text != "off",
         text_languages: text_languages(&play.text),
+        live_latency: play.latency,
         seed: u64::from(std::process::id()),
         ..Config::default()
     }
@@ -382,16 +384,25 @@ fn output(path: &Path) -> Result<Output, Error> {
     }
 }
 
+/// How the figures are told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    /// As JSON on standard output.
+    pub(super) json: bool,
+    /// Otherwise not at all.
+    pub(super) quiet: bool,
+}
+
 /// Prints the figures and picks the exit code.
-fn report(play: &Play, summary: &Summary, failure: Option<Error>) -> Exit {
-    if play.json {
+pub(super) fn report(how: Report, summary: &Summary, failure: Option<Error>) -> Exit {
+    if how.json {
         match serde_json::to_string(summary) {
             Ok(json) => println!("{json}"),
             Err(error) => {
                 return complain(&format!("The figures cannot be printed: {error}."), Exit::Internal);
             }
         }
-    } else if !play.quiet {
+    } else if !how.quiet {
         let startup = summary
             .startup_ms
             .map_or_else(|| "no picture".into(), |ms| format!("first picture after {ms} ms"));

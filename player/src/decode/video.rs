@@ -314,6 +314,9 @@ fn build(
         .build();
     let (output, drained) = (Arc::clone(shared), Arc::clone(shared));
     let mut reader = None;
+    // The sink offers no pool of buffers on purpose. libav would decode straight into it, but keeps reference
+    // pictures mapped for writing, and GStreamer duplicates such memory before it sends it on: fresh memory
+    // for every picture instead of a copy into memory that is used again.
     let sink = gst_app::AppSink::builder()
         .caps(&gst::Caps::new_empty_simple("video/x-raw"))
         .sync(false)

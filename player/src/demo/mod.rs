@@ -274,12 +274,13 @@ mod tests {
             limit_bytes: u64::MAX,
             kind: BodyKind::Segment(Container::Unknown),
             post: None,
+            chunked: false,
         };
         let (sender, mut events) = mpsc::unbounded_channel();
         let _task = client.start(request, sender);
         loop {
             match events.recv().await.expect("each request is answered") {
-                NetEvent::Progress { .. } => {}
+                NetEvent::Progress { .. } | NetEvent::Chunk { .. } => {}
                 NetEvent::Done { body, .. } => return Ok(body),
                 NetEvent::Failed { failure, .. } => return Err(failure.kind),
                 NetEvent::Cancelled { .. } => unreachable!("nobody cancels"),

@@ -4,19 +4,21 @@ use super::growth::{self, Growth};
 use super::locks::Locks;
 use super::report::Reporter;
 use super::steering::Steerer;
+use super::streams::{Answer, Streams};
 use super::title;
 use crate::events::{Line, Log};
 use crate::keys::{self, Admission};
 use crate::manifest::{self, Addresses, ManifestError};
 use crate::media::inband;
 use crate::net::{self, BodyKind, NetEvent};
-use crate::pipeline::{Cipher, Timing};
+use crate::pipeline::{Cipher, PipelineCommand, Timing};
 use crate::status::RequestRecord;
 use crate::timed::TimedEvent;
 use abr::error::Code;
 use abr::presentation::{Container, ContentType, Presentation, RepresentationKey};
 use abr::protocol::{AppendFailure, Failure, FailureKind, Fetch, FetchId, Input, Resource, Transfer};
 use abr::segments::Segment;
+use abr::time::MediaTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::UnboundedSender;
@@ -36,6 +38,8 @@ pub(super) struct SegmentBytes {
 pub(super) enum Delivery {
     /// Here it is.
     Ready(Box<SegmentBytes>),
+    /// What goes with its bytes, which are handed over as they come.
+    Coming(Box<SegmentBytes>),
     /// A key is on its way.
     Waits,
     /// It cannot be decrypted.
@@ -64,6 +68,7 @@ pub(super) struct Fetches {
     inits: BTreeMap<(RepresentationKey, u32), Bytes>,
     appending: BTreeMap<FetchId, RepresentationKey>,
     pub(super) locks: Locks,
+    pub(super) streams: Streams,
     /// Timed events that were found and not handed on yet.
     timed: Vec<TimedEvent>,
     steerer: Steerer,
@@ -89,6 +94,7 @@ impl Fetches {
             bodies: BTreeMap::new(),
             inits: BTreeMap::new(),
             appending: BTreeMap::new(),
+            streams: Streams::default(),
             timed: Vec::new(),
             steerer: Steerer::default(),
         }
@@ -150,7 +156,10 @@ impl Fetches {
             Resource::Presentation => BodyKind::Manifest,
             Resource::Index(_) => BodyKind::Index,
             Resource::Init { .. } => BodyKind::Init,
-            Resource::Clock(_) => BodyKind::Other,
+            Resource::Clock(service) => match self.addresses.as_ref().and_then(|a| a.clock(service)) {
+                Some(manifest::ClockFormat::Header) => BodyKind::Date,
+                _ => BodyKind::Other,
+            },
             Resource::Segment { representation, .. } => {
                 let container = self.representations.get(&representation).map(|(container, _)| *container);
                 BodyKind::Segment(container.unwrap_or(Container::Unknown))
@@ -166,13 +175,18 @@ impl Fetches {
         };
         let what = title(&url);
         let timeouts = fetch.timeouts;
-        let request = net::Request { id: fetch.id, url, range, timeouts, limit_bytes, kind, post };
+        let chunked = fetch.chunked && !opaque;
+        if chunked {
+            self.streams.expect(fetch.id);
+        }
+        let request = net::Request { id: fetch.id, url, range, timeouts, limit_bytes, kind, post, chunked };
         let task = client.start(request, self.events.clone());
         self.flights.insert(fetch.id, Flight { resource: fetch.resource, what, task: Some(task) });
         Ok(())
     }
 
     pub(super) fn cancel(&mut self, id: FetchId) {
+        self.streams.forget(id);
         if let Some(task) = self.flights.get_mut(&id).and_then(|flight| flight.task.take()) {
             task.cancel();
         }
@@ -193,6 +207,7 @@ impl Fetches {
         self.appending.clear();
         self.addresses = None;
         self.growth = Growth::default();
+        self.streams = Streams::default();
         self.steerer.stop();
         self.steerer = Steerer::default();
         self.locks.reset();
@@ -211,7 +226,13 @@ impl Fetches {
         key: RepresentationKey,
         segment: &Segment,
     ) -> Option<Delivery> {
-        let data = self.bodies.get(&id)?;
+        let coming = self.streams.first(id);
+        let data = match coming.unwrap_or_else(|| self.bodies.get(&id)) {
+            Some(data) => data,
+            // Its first chunk, or the rest of what cannot be handed over in chunks.
+            None if self.flights.contains_key(&id) => return Some(Delivery::Waits),
+            None => return None,
+        };
         let init = segment.init.and_then(|init| self.inits.get_mut(&(key, init)));
         let cipher = match self.locks.admit(id, key, segment, init, data) {
             Admission::Ready(cipher) => cipher,
@@ -221,7 +242,8 @@ impl Fetches {
                 return Some(Delivery::Refused(failure));
             }
         };
-        let data = self.bodies.remove(&id)?;
+        let is_coming = coming.is_some();
+        let data = if is_coming { Bytes::new() } else { self.bodies.remove(&id)? };
         let init = segment.init.and_then(|init| self.inits.get(&(key, init)).cloned());
         let timing = self.addresses.as_ref()?.timing(key, segment);
         let container =
@@ -229,20 +251,41 @@ impl Fetches {
         if !matches!(cipher, Some(Cipher::Bytes { .. })) {
             self.timed.extend(inband::events(&data, init.as_deref(), segment, timing));
         }
+        let bytes = Box::new(SegmentBytes { data, init, container, timing, cipher });
+        if is_coming {
+            return Some(Delivery::Coming(bytes));
+        }
         self.appending.insert(id, key);
-        Some(Delivery::Ready(Box::new(SegmentBytes { data, init, container, timing, cipher })))
+        Some(Delivery::Ready(bytes))
     }
 
-    /// The track and representation of an append that was answered.
-    pub(super) fn appended(&mut self, id: FetchId) -> Option<(ContentType, RepresentationKey)> {
-        self.locks.used(id);
-        let key = self.appending.remove(&id)?;
-        Some((self.representations.get(&key)?.1, key))
+    /// A body is complete: when it was handed over as it came, what is to be handed over still.
+    pub(super) fn complete(
+        &mut self,
+        id: FetchId,
+        body: &Bytes,
+    ) -> Option<(FetchId, Option<PipelineCommand>)> {
+        self.streams.complete(id, body).map(|command| (id, command))
+    }
+
+    /// Bytes of an append are queued: what that was, and the fact to tell.
+    pub(super) fn queued(&mut self, id: FetchId, start: MediaTime, end: MediaTime) -> Option<Answer> {
+        let answer = self.streams.queued(id, start, end).or_else(|| {
+            let representation = self.appending.remove(&id)?;
+            let track = self.representations.get(&representation)?.1;
+            let fact = Input::Appended { id, start, end };
+            Some(Answer { track, representation, fact, last: true })
+        })?;
+        if answer.last {
+            self.locks.used(id);
+        }
+        Some(answer)
     }
 
     /// An append failed; what the session is to be told.
     pub(super) fn append_failed(&mut self, id: FetchId, failure: AppendFailure) -> AppendFailure {
         self.appending.remove(&id);
+        self.streams.forget(id);
         self.locks.failed(id, failure)
     }
 
@@ -260,6 +303,7 @@ impl Fetches {
                 let known = self.flights.contains_key(&id);
                 known.then_some(Input::FetchProgress { id, transfer, expected_bytes }).into_iter().collect()
             }
+            NetEvent::Chunk { .. } => Vec::new(),
             NetEvent::Done { id, transfer, body, url, .. } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
                 match self.done(id, flight.resource, transfer, body, &url) {
@@ -271,6 +315,7 @@ impl Fetches {
                     }
                     Err(failure) => {
                         self.locks.forget(id);
+                        self.streams.forget(id);
                         self.give_up_patch(flight.resource);
                         record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                         vec![Input::FetchFailed { id, transfer, failure }]
@@ -280,6 +325,7 @@ impl Fetches {
             NetEvent::Failed { id, transfer, failure } => {
                 let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
                 self.locks.forget(id);
+                self.streams.forget(id);
                 self.give_up_patch(flight.resource);
                 record(reporter, log, flight.what, transfer, Some(failure.detail.clone()));
                 vec![Input::FetchFailed { id, transfer, failure }]
@@ -357,7 +403,15 @@ impl Fetches {
             Resource::Segment { representation, segment } => {
                 let init = segment.init.map(|init| (init, self.inits.get(&(representation, init))));
                 self.locks.segment(id, representation, init, &body)?;
-                self.bodies.insert(id, body);
+                if !self.streams.is_handed_over(id) {
+                    self.bodies.insert(id, body);
+                } else if let Some(addresses) = &self.addresses {
+                    // Its bytes went to the pipeline as they came; its events are told now that all are here.
+                    let timing = addresses.timing(representation, &segment);
+                    let init = segment.init.and_then(|init| self.inits.get(&(representation, init)));
+                    let init = init.map(|init| &init[..]);
+                    self.timed.extend(inband::events(&body, init, &segment, timing));
+                }
                 Ok(Vec::new())
             }
         }

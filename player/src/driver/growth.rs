@@ -2,6 +2,7 @@
 
 use crate::manifest::dash::patch;
 use crate::manifest::{self, Addresses, ClockFormat, ManifestError, Title};
+use crate::net;
 use abr::presentation::{Live, Presentation, RepresentationKey};
 use abr::protocol::{ClockSource, Input, Transfer};
 use abr::time::WallClock;
@@ -76,9 +77,15 @@ pub(super) fn system_time() -> Input {
 
 /// The time that a service answered with; it was that halfway through the exchange.
 pub(super) fn time(format: ClockFormat, transfer: Transfer, body: &[u8]) -> Option<Input> {
-    let ClockFormat::Date = format else { return None };
-    let text = std::str::from_utf8(body).ok()?;
-    let told = manifest::iso8601::date_time(text.trim())?;
+    let text = std::str::from_utf8(body).ok()?.trim();
+    let told = match format {
+        ClockFormat::Date => manifest::iso8601::date_time(text)?,
+        // Whole seconds, cut off: on average half of one has passed since.
+        ClockFormat::Header => {
+            let seconds = i64::try_from(net::http_date(text)?).ok()?;
+            WallClock::from_millis(seconds.checked_mul(1000)?.checked_add(500)?)
+        }
+    };
     let age = i64::try_from((transfer.total / 2).as_millis()).unwrap_or(0);
     let time = WallClock::from_millis(told.as_millis().saturating_add(age));
     Some(Input::WallClock { time, source: ClockSource::Manifest })

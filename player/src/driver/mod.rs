@@ -6,15 +6,19 @@
 
 mod fetches;
 mod growth;
+mod interrupts;
 mod journal;
 mod locks;
 mod report;
 mod script;
 mod steering;
+mod streams;
 mod words;
 
 #[cfg(feature = "desktop")]
 pub(crate) use fetches::inclusive;
+#[cfg(feature = "tv")]
+pub(crate) use interrupts::interrupted;
 pub use script::Script;
 
 use crate::events::{Log, Summary};
@@ -32,12 +36,12 @@ use abr::protocol::{Command, Input, Output};
 use abr::session::{Config, Session};
 use abr::time::{MediaTime, Timestamp};
 use fetches::{Delivery, Fetches};
+use interrupts::Interrupts;
 use journal::JournalWriter;
 use report::Reporter;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -183,36 +187,6 @@ pub async fn drive(options: Options, pipeline: Pipeline, client: net::Client) ->
     driver.run().await
 }
 
-/// The signals that ask a program to end.
-struct Interrupts([Option<Signal>; 3]);
-
-impl Interrupts {
-    /// Starts to listen; a signal that cannot be listened to ends the process as usual.
-    fn listen() -> Self {
-        Self(
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
-                .map(|kind| signal(kind).ok()),
-        )
-    }
-
-    /// Waits for the next one.
-    async fn next(&mut self) {
-        let waits = self.0.iter_mut().flatten().map(|signal| Box::pin(signal.recv()));
-        let waits: Vec<_> = waits.collect();
-        if waits.is_empty() {
-            std::future::pending::<()>().await;
-        } else {
-            futures_util::future::select_all(waits).await;
-        }
-    }
-}
-
-/// Waits until the system asks the program to end.
-#[cfg(feature = "tv")]
-pub(crate) async fn interrupted() {
-    Interrupts::listen().next().await;
-}
-
 struct Driver {
     session: Session,
     origin: Instant,
@@ -349,8 +323,9 @@ impl Driver {
             }
             Output::Cancel(id) => self.fetches.cancel(id),
             Output::Append { id, track, representation, segment } => {
-                let bytes = match self.fetches.take(id, representation, &segment) {
-                    Some(Delivery::Ready(bytes)) => bytes,
+                let (bytes, coming) = match self.fetches.take(id, representation, &segment) {
+                    Some(Delivery::Ready(bytes)) => (bytes, false),
+                    Some(Delivery::Coming(bytes)) => (bytes, true),
                     Some(Delivery::Waits) => return self.locked.push(order),
                     Some(Delivery::Refused(failure)) => {
                         return self.tell(Input::AppendFailed { id, failure });
@@ -374,12 +349,19 @@ impl Driver {
                     data: bytes.data,
                     cipher: bytes.cipher,
                 };
-                self.command(PipelineCommand::Append(Box::new(append)));
+                if coming {
+                    for command in self.fetches.streams.begin(Box::new(append)) {
+                        self.command(command);
+                    }
+                } else {
+                    self.command(PipelineCommand::Append(Box::new(append)));
+                }
             }
             Output::Discard(id) => self.fetches.discard(id),
             Output::LicenceFailed { id, failure } => self.fetches.locks.given_up(id, &failure),
             Output::Flush { track, from } => {
                 self.forget_locked(Some(track));
+                self.fetches.streams.forget_complete(Some(track));
                 self.reporter.flushed(track, from);
                 self.command(PipelineCommand::Flush { track, from });
             }
@@ -387,6 +369,7 @@ impl Driver {
             Output::Seek { to, buffered } => {
                 if !buffered {
                     self.forget_locked(None);
+                    self.fetches.streams.forget_complete(None);
                     self.reporter.flushed(ContentType::Video, MediaTime::MIN);
                 }
                 self.command(PipelineCommand::Seek { to, buffered });
@@ -499,10 +482,10 @@ impl Driver {
         self.reporter.pipeline(&event, &mut self.log);
         match event {
             PipelineEvent::Appended { id, start, end } => {
-                if let Some((track, representation)) = self.fetches.appended(id) {
-                    self.reporter.appended(track, representation, start, end);
+                if let Some(answer) = self.fetches.queued(id, start, end) {
+                    self.reporter.appended(answer.track, answer.representation, start, end);
+                    self.tell(answer.fact);
                 }
-                self.tell(Input::Appended { id, start, end });
             }
             PipelineEvent::AppendFailed { id, failure } => {
                 let failure = self.fetches.append_failed(id, failure);
@@ -518,6 +501,16 @@ impl Driver {
     }
 
     fn net_event(&mut self, event: net::NetEvent) {
+        if let net::NetEvent::Chunk { id, bytes } = event {
+            if let Some(command) = self.fetches.streams.chunk(id, bytes) {
+                self.command(command);
+            }
+            return self.unlock();
+        }
+        let complete = match &event {
+            net::NetEvent::Done { id, body, .. } => self.fetches.complete(*id, body),
+            _ => None,
+        };
         for fact in self.fetches.event(event, &mut self.reporter, &mut self.log) {
             if let Input::Presentation(presentation) = &fact {
                 // A manifest that grows needs a clock, if only this machine's.
@@ -529,6 +522,13 @@ impl Driver {
                 self.command(tracks(presentation));
             }
             self.tell(fact);
+        }
+        if let Some((id, command)) = complete {
+            command.into_iter().for_each(|command| self.command(command));
+            if let Some(answer) = self.fetches.streams.settled(id) {
+                self.fetches.locks.used(id);
+                self.tell(answer.fact);
+            }
         }
         self.unlock();
     }

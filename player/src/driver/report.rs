@@ -399,6 +399,7 @@ impl Reporter {
             outcome,
             error: self.failure.as_ref().map(|error| error.code.number()),
             window: None,
+            peak_memory_bytes: None,
         };
         self.line(log, &Line::End { summary: summary.clone() });
         summary

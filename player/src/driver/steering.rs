@@ -94,14 +94,23 @@ impl Steerer {
         let id = FetchId(FIRST_ID + self.next_id);
         self.next_id += 1;
         let (range, post, kind) = (None, None, BodyKind::Other);
-        let request =
-            net::Request { id, url, range, timeouts: TIMEOUTS, limit_bytes: BODY_BYTES, kind, post };
+        let request = net::Request {
+            id,
+            url,
+            range,
+            timeouts: TIMEOUTS,
+            limit_bytes: BODY_BYTES,
+            kind,
+            post,
+            chunked: false,
+        };
         self.flight = Some(client.start(request, events.clone()));
     }
 
     /// Whether an answer is to its own request.
     pub(super) fn owns(&self, event: &NetEvent) -> bool {
         let (NetEvent::Progress { id, .. }
+        | NetEvent::Chunk { id, .. }
         | NetEvent::Done { id, .. }
         | NetEvent::Failed { id, .. }
         | NetEvent::Cancelled { id, .. }) = event;
@@ -111,7 +120,7 @@ impl Steerer {
     /// Takes an answer to its own request.
     pub(super) fn event(&mut self, event: NetEvent, addresses: Option<&mut Addresses>) -> Option<Turn> {
         match event {
-            NetEvent::Progress { .. } => None,
+            NetEvent::Progress { .. } | NetEvent::Chunk { .. } => None,
             NetEvent::Done { body, url, .. } => {
                 self.flight = None;
                 self.answered(&body, &url, addresses)

@@ -154,6 +154,9 @@ impl Keyring {
         for (key, representation) in presentation.representations() {
             self.describe(key, representation.height, addresses);
         }
+        for (what, url) in addresses.session_keys() {
+            self.expect_ahead(*what, url);
+        }
         self.ask_for_renditions();
     }
 

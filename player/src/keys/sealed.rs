@@ -96,8 +96,7 @@ impl Keyring {
         encryption: Option<SegmentEncryption>,
     ) -> Option<Result<Sealing, AppendFailure>> {
         let SegmentEncryption { what, key: address, iv } = encryption?;
-        let elsewhere = self.config.given || self.config.licence_url.is_some();
-        if what == Encrypted::Samples && (elsewhere || address.is_err()) {
+        if what == Encrypted::Samples && (self.comes_from_elsewhere() || address.is_err()) {
             return None;
         }
         let url = match address {
@@ -120,6 +119,19 @@ impl Keyring {
         }
         self.refresh();
         Some(Ok(Sealing { what, url, iv }))
+    }
+
+    /// Whether the user said where keys of samples come from.
+    fn comes_from_elsewhere(&self) -> bool {
+        self.config.given || self.config.licence_url.is_some()
+    }
+
+    /// The manifest names a key before any segment needs it: asks for it, so that it is here by then.
+    pub(super) fn expect_ahead(&mut self, what: Encrypted, url: &Url) {
+        let wanted = what == Encrypted::Bytes || !self.comes_from_elsewhere();
+        if wanted && !self.sealed.slots.contains_key(url) {
+            self.ask_key(url);
+        }
     }
 
     fn ask_key(&mut self, url: &Url) {

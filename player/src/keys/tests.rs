@@ -199,3 +199,25 @@ fn licences_are_renewed_and_what_expires_is_not_usable() {
     keyring.tick(Duration::from_secs(19));
     assert_eq!(told(&keyring.facts()).get(&FIRST), Some(&6003));
 }
+
+/// Keys of the session are asked for with the multivariant playlist, before any media playlist is here.
+#[test]
+fn session_keys_are_asked_for_ahead() {
+    let playlist = "#EXTM3U\n\
+        #EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"a.key\"\n\
+        #EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n\
+        #EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"b.key\",KEYFORMAT=\"identity\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=100000\nv.m3u8\n";
+    let url = Url::parse("https://media.example/t/t.m3u8").unwrap();
+    let title = crate::manifest::read(&url, playlist.as_bytes()).unwrap();
+    for (given, expected) in [(false, &["a.key", "b.key"][..]), (true, &["a.key"])] {
+        let mut keyring = Keyring::new(Config { cdm: Arc::new(ClearKey::new()), licence_url: None, given });
+        keyring.manifest(&title.presentation, &title.addresses);
+        // The playlist is read again.
+        keyring.manifest(&title.presentation, &title.addresses);
+        let asked: Vec<Url> =
+            wanted(&keyring.facts()).iter().filter_map(|id| Some(keyring.request(*id)?.url)).collect();
+        let expected: Vec<Url> = expected.iter().map(|name| url.join(name).unwrap()).collect();
+        assert_eq!(asked, expected);
+    }
+}

@@ -135,6 +135,8 @@ pub struct Addresses {
     pub(crate) refresh: Url,
     /// Services that tell the time, and what their answer looks like.
     pub(crate) clocks: Vec<(ClockFormat, Url)>,
+    /// Keys that the manifest names ahead of need.
+    pub(crate) session_keys: Vec<(Encrypted, Url)>,
     /// Where to ask for what has changed instead of the whole manifest.
     pub(crate) patch: Option<PatchAddress>,
     /// Where to ask for the order of hosts.
@@ -192,7 +194,7 @@ impl Addresses {
             }
             Resource::Index(key) => match self.source(*key)? {
                 Source::Dash(source) => source.index(&self.policy, location),
-                Source::Hls(source) => source.index(location),
+                Source::Hls(source) => source.index(location, self.reported(source)),
             },
             Resource::Init { representation, init } => match self.source(*representation)? {
                 Source::Dash(source) => source.init(&self.policy, location),
@@ -221,6 +223,11 @@ impl Addresses {
             },
             Resource::Presentation | Resource::Index(_) | Resource::Clock(_) | Resource::Licence(_) => None,
         }
+    }
+
+    /// Keys that the manifest names before any segment needs them (`EXT-X-SESSION-KEY`), at most 32.
+    pub fn session_keys(&self) -> &[(Encrypted, Url)] {
+        &self.session_keys
     }
 
     /// An address that the manifest names outside of any segment, such as that of a licence server; `None`
@@ -261,6 +268,15 @@ impl Addresses {
             (Source::Dash(source), _) => source.read_index(body),
             (Source::Hls(_), None) => Err(missing()),
         }
+    }
+
+    /// What the playlist that was read last of those that say something about `source` says.
+    fn reported(&self, source: &HlsSource) -> Option<&super::hls::RenditionReport> {
+        let reports = self.sources.iter().flatten().flatten().filter_map(|other| match other {
+            Source::Hls(other) => other.report(source),
+            Source::Dash(_) => None,
+        });
+        reports.max_by_key(|(read, _)| *read).map(|(_, report)| report)
     }
 
     /// Where the other playlists of the title put `playlist`.

@@ -38,6 +38,16 @@ pub struct Title {
 }
 
 impl Title {
+    /// Numbers the hosts by pathway, where there is steering, so that a location is the same one everywhere.
+    fn number_pathways(&mut self) {
+        self.addresses.number_pathways();
+        let pathways = u32::try_from(self.addresses.pathways().len()).unwrap_or(1);
+        if pathways > 0 {
+            let sets = self.presentation.periods.iter_mut().flat_map(|period| &mut period.adaptation_sets);
+            sets.flat_map(|set| &mut set.representations).for_each(|one| one.locations = pathways);
+        }
+    }
+
     /// This title, read after `known` from the same address: every position that had a meaning keeps it.
     pub fn following(self, known: &Presentation, addresses: &Addresses) -> Self {
         align::align(known, addresses, self)

@@ -1,5 +1,6 @@
 //! Collecting a body: within its limits and timeouts, telling progress, without copying twice.
 
+use super::chunks::Chunks;
 use super::{BodyKind, NetEvent, Request, failure};
 use crate::limits;
 use abr::protocol::{Failure, FailureKind, Transfer};
@@ -26,13 +27,24 @@ pub(super) struct Meter {
     bytes: AtomicU64,
     /// Nanoseconds from the start to the first byte, plus one; zero before.
     first_byte: AtomicU64,
+    /// Nanoseconds in which the server had nothing to send, and when that began last (plus one; zero while it
+    /// sends), counted from the start.
+    waited: AtomicU64,
+    idle: AtomicU64,
     local: bool,
 }
 
 impl Meter {
     /// Starts the clock. `local` says that the answer does not cross a network.
     pub(super) fn start(local: bool) -> Self {
-        Self { started: Instant::now(), bytes: AtomicU64::new(0), first_byte: AtomicU64::new(0), local }
+        Self {
+            started: Instant::now(),
+            bytes: AtomicU64::new(0),
+            first_byte: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            local,
+        }
     }
 
     /// Counts body bytes.
@@ -43,12 +55,35 @@ impl Meter {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Everything that was produced is here: what follows is waited for.
+    fn wait(&self) {
+        let now = abr::time::nanos(self.started.elapsed()).saturating_add(1);
+        self.idle.store(now, Ordering::Relaxed);
+    }
+
+    /// Something came, of which the first piece took so long.
+    fn resume(&self, first: Duration) {
+        let idle = self.idle.swap(0, Ordering::Relaxed);
+        if idle > 0 {
+            let since = abr::time::nanos(self.started.elapsed()).saturating_add(1).saturating_sub(idle);
+            self.waited.fetch_add(since.saturating_sub(abr::time::nanos(first)), Ordering::Relaxed);
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        let idle = self.idle.load(Ordering::Relaxed);
+        let now = abr::time::nanos(self.started.elapsed()).saturating_add(1);
+        let idle = if idle == 0 { 0 } else { now.saturating_sub(idle) };
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed).saturating_add(idle))
+    }
+
     /// How it goes so far.
     pub(super) fn transfer(&self) -> Transfer {
         Transfer {
             bytes: self.bytes.load(Ordering::Relaxed),
             first_byte: Duration::from_nanos(self.first_byte.load(Ordering::Relaxed).saturating_sub(1)),
             total: self.started.elapsed(),
+            waited: self.waited(),
             cached: self.local,
         }
     }
@@ -59,7 +94,7 @@ pub(super) fn ceiling(request: &Request) -> u64 {
     let most = match request.kind {
         BodyKind::Manifest | BodyKind::Index => limits::MANIFEST_DECODED_BYTES,
         BodyKind::Init => limits::INIT_BYTES,
-        BodyKind::Segment(_) | BodyKind::Other => limits::SEGMENT_BYTES,
+        BodyKind::Segment(_) | BodyKind::Other | BodyKind::Date => limits::SEGMENT_BYTES,
     };
     request.limit_bytes.min(most)
 }
@@ -92,6 +127,56 @@ pub(super) struct Collected {
     pub(super) bytes: BytesMut,
     /// How many there should be, when the server said it.
     pub(super) expected: Option<u64>,
+    bursts: Bursts,
+}
+
+/// The chunks of a body that comes as it is produced, and how fast each came. A pause between two chunks is
+/// the encoder's, one within a chunk is the network's.
+#[derive(Debug, Default)]
+struct Bursts {
+    chunks: Chunks,
+    /// When the first piece of the present chunk came, and its bytes.
+    first: Option<(Instant, usize)>,
+    /// Bytes per second of the last chunk that came in more than one piece.
+    rate: Option<f64>,
+}
+
+/// What a piece takes of which nothing is known.
+const PIECE: Duration = Duration::from_millis(1);
+
+impl Bursts {
+    /// Notes a piece that was added to `body`, and tells the chunks that it completes.
+    fn add(
+        &mut self,
+        body: &[u8],
+        piece: usize,
+        request: &Request,
+        meter: &Meter,
+        events: &UnboundedSender<NetEvent>,
+    ) {
+        let now = Instant::now();
+        let (begun, bytes) = *self.first.get_or_insert_with(|| {
+            let seconds = self.rate.map_or(PIECE.as_secs_f64(), |rate| piece as f64 / rate.max(1.0));
+            meter.resume(Duration::try_from_secs_f64(seconds).unwrap_or(PIECE));
+            (now, piece)
+        });
+        while let Some(chunk) = self.chunks.take(body) {
+            let rest = chunk.len().saturating_sub(bytes);
+            let span = now.duration_since(begun);
+            if rest > 0 && !span.is_zero() {
+                self.rate = Some(rest as f64 / span.as_secs_f64());
+            }
+            // A session that is gone needs no chunk.
+            let bytes = Bytes::copy_from_slice(&body[chunk]);
+            let _ = events.send(NetEvent::Chunk { id: request.id, bytes });
+            if self.chunks.begin() == body.len() {
+                self.first = None;
+                meter.wait();
+            } else {
+                self.first = Some((now, body.len() - self.chunks.begin()));
+            }
+        }
+    }
 }
 
 /// Collects the body behind what has come of it before.
@@ -141,6 +226,9 @@ pub(super) async fn collect(
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
+        if request.chunked {
+            collected.bursts.add(body, chunk.len(), request, meter, events);
+        }
         if last {
             break;
         }

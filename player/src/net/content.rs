@@ -8,7 +8,7 @@ pub(super) fn not_media(kind: BodyKind, body: &[u8]) -> Option<&'static str> {
     if body.is_empty() {
         return Some("the answer is empty");
     }
-    if kind == BodyKind::Other {
+    if matches!(kind, BodyKind::Other | BodyKind::Date) {
         return None;
     }
     let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();

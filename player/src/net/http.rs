@@ -124,6 +124,7 @@ impl Shared {
         }
         let ask = || {
             let builder = match &request.post {
+                None if request.kind == BodyKind::Date => client.head(url.clone()),
                 None => client.get(url.clone()),
                 Some(post) => client
                     .post(url.clone())

@@ -10,12 +10,14 @@
 //! | `resolve` | names to addresses, filtered by the policy |
 //! | `http` | connections, request headers, redirects, response heads |
 //! | `body` | collecting a body within its limits and timeouts, telling progress |
+//! | `chunks` | bodies that come as they are produced, chunk by chunk |
 //! | `resume` | going on where a connection broke |
 //! | `complete`, `content` | is it whole, is it media at all |
 //! | `failure` | from errors of the libraries to [`FailureKind`] |
 //! | `cookies`, `file` | the session's cookies; `file:` addresses |
 
 mod body;
+mod chunks;
 pub mod complete;
 mod content;
 mod cookies;
@@ -27,6 +29,8 @@ mod resolve;
 mod resume;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use failure::http_date;
 
 use abr::presentation::Container;
 use abr::protocol::{Failure, FailureKind, FetchId, Timeouts, Transfer};
@@ -102,6 +106,8 @@ pub enum BodyKind {
     Index,
     /// Anything else.
     Other,
+    /// The `Date` header of an answer to `HEAD`, in place of a body.
+    Date,
 }
 
 /// One request.
@@ -122,6 +128,8 @@ pub struct Request {
     /// What to send along with `POST`; `None` for `GET`. Redirects are then followed within the origin that
     /// was asked, and only those that keep method and body (307, 308).
     pub post: Option<Post>,
+    /// Tell each [chunk](NetEvent::Chunk) of the body as it comes.
+    pub chunked: bool,
 }
 
 /// What a request brings along: the question for a licence server.
@@ -133,7 +141,7 @@ pub struct Post {
     pub content_type: &'static str,
 }
 
-/// How a request goes on. Each request ends with exactly one event that is not `Progress`.
+/// How a request goes on. Each request ends with exactly one event that is neither `Progress` nor `Chunk`.
 #[derive(Clone, Debug)]
 pub enum NetEvent {
     /// Body bytes came in; told at the first ones and then at most every 100 ms.
@@ -144,6 +152,13 @@ pub enum NetEvent {
         transfer: Transfer,
         /// Length of the whole body, when the server said it.
         expected_bytes: Option<u64>,
+    },
+    /// A whole chunk of the body came in: the bytes up to and with an `mdat` box.
+    Chunk {
+        /// Which request.
+        id: FetchId,
+        /// The chunk; together with the ones before it the beginning of the body.
+        bytes: Bytes,
     },
     /// The body is here and whole.
     Done {
@@ -184,8 +199,8 @@ pub struct Client {
 
 /// What carries out the requests of a [`Client`]: the network, or what a test puts in its place.
 pub trait Transport: Send + Sync {
-    /// Starts a request. It is answered by exactly one event that is not [`NetEvent::Progress`], also when its
-    /// [`Task`] is cancelled or dropped.
+    /// Starts a request. It is answered by exactly one event that is neither [`NetEvent::Progress`] nor
+    /// [`NetEvent::Chunk`], also when its [`Task`] is cancelled or dropped.
     fn start(&self, request: Request, events: UnboundedSender<NetEvent>) -> Task;
 }
 
@@ -305,7 +320,7 @@ fn check(request: &Request, got: &Got) -> Result<(), Failure> {
     let container = match request.kind {
         BodyKind::Segment(container) => container,
         BodyKind::Init => Container::Unknown,
-        BodyKind::Manifest | BodyKind::Index | BodyKind::Other => return Ok(()),
+        BodyKind::Manifest | BodyKind::Index | BodyKind::Other | BodyKind::Date => return Ok(()),
     };
     complete::check(container, &got.body)
         .map_err(|why| failure::new(FailureKind::Truncated, &got.url, &why.to_string()))

@@ -1,6 +1,7 @@
 //! Where cues stand: the processing model of W3C WebVTT, section 7, on boxes that somebody else measures.
 //!
-//! Lines run horizontally here. Vertical cues are placed as if they were horizontal.
+//! Lines run horizontally here; vertical cues are placed in the picture laid on its side, so that their
+//! columns are lines.
 
 use super::cue::{Align, Cue, LineAlign, PositionAlign, Writing};
 use std::sync::Arc;
@@ -30,13 +31,33 @@ impl Area {
             && other.y < self.bottom()
     }
 
+    /// Itself laid on its side, for cues that are written so: columns become lines, the first one on top.
+    fn turned(&self, picture: &Self, writing: Writing) -> Self {
+        let first = match writing {
+            Writing::Horizontal => return *self,
+            Writing::VerticalGrowingLeft => picture.x + picture.width - self.x - self.width,
+            Writing::VerticalGrowingRight => self.x - picture.x,
+        };
+        Self { x: self.y, y: first, width: self.height, height: self.width }
+    }
+
+    /// The other way.
+    fn turned_back(&self, picture: &Self, writing: Writing) -> Self {
+        let x = match writing {
+            Writing::Horizontal => return *self,
+            Writing::VerticalGrowingLeft => picture.x + picture.width - self.y - self.height,
+            Writing::VerticalGrowingRight => picture.x + self.y,
+        };
+        Self { x, y: self.x, width: self.height, height: self.width }
+    }
+
     fn contains_rows_of(&self, other: &Self) -> bool {
         // Sums of line heights need not be exact.
         other.y >= self.y - 0.5 && other.bottom() <= self.bottom() + 0.5
     }
 }
 
-/// On which side the lines of a box lie.
+/// On which side the lines of a box lie; of columns, left is the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Left.
@@ -60,8 +81,9 @@ pub struct Placed {
 
 /// Places `cues`, the earliest first, on a picture that is `width` × `height` and leaves `margin` free on
 /// all sides. `line` is the height of a line. `measure` gives the height of a cue that is wrapped to a
-/// width. Cues avoid each other where the settings let them; what finds no free place is left out, and so
-/// are the oldest lines of a region that is full.
+/// width; of a vertical cue, how far its columns reach when they have that height. Cues of one direction of
+/// writing avoid each other where the settings let them; what finds no free place is left out, and so are
+/// the oldest lines of a region that is full.
 pub fn place(
     cues: &[Arc<Cue>],
     picture: Area,
@@ -76,22 +98,36 @@ pub fn place(
         height: (picture.height - 2.0 * margin.1).max(1.0),
     };
     let line = line.max(1.0);
-    let mut placed: Vec<Placed> = Vec::new();
-    for (place, cue) in cues.iter().enumerate() {
-        if cue.region.is_some() {
-            continue;
+    let mut all: Vec<Placed> = Vec::new();
+    for writing in [Writing::Horizontal, Writing::VerticalGrowingLeft, Writing::VerticalGrowingRight] {
+        let safe = safe.turned(&picture, writing);
+        let mut placed: Vec<Placed> = Vec::new();
+        for (place, cue) in cues.iter().enumerate() {
+            if cue.settings.writing != writing || region_of(cue).is_some() {
+                continue;
+            }
+            let (x, width, side) = columns(cue, safe);
+            let height = measure(cue, width);
+            let area = Area { x, y: safe.y, width, height };
+            let area = match cue.settings.line {
+                Some(percent) if !cue.settings.snap_to_lines => at_percent(cue, percent, area, safe, &placed),
+                number => at_line(cue, number.unwrap_or(-1.0), area, safe, line, &placed),
+            };
+            placed.extend(area.map(|area| Placed { cue: place, area, side }));
         }
-        let (x, width, side) = columns(cue, safe);
-        let height = measure(cue, width);
-        let area = Area { x, y: safe.y, width, height };
-        let area = match cue.settings.line {
-            Some(percent) if !cue.settings.snap_to_lines => at_percent(cue, percent, area, safe, &placed),
-            number => at_line(cue, number.unwrap_or(-1.0), area, safe, line, &placed),
-        };
-        placed.extend(area.map(|area| Placed { cue: place, area, side }));
+        if writing == Writing::Horizontal {
+            regions(cues, safe, line, &mut measure, &mut placed);
+        }
+        all.extend(
+            placed.into_iter().map(|one| Placed { area: one.area.turned_back(&picture, writing), ..one }),
+        );
     }
-    regions(cues, safe, line, &mut measure, &mut placed);
-    placed
+    all
+}
+
+/// The region of a cue; vertical ones have none (6.1).
+fn region_of(cue: &Cue) -> Option<&super::cue::Region> {
+    cue.region.as_deref().filter(|_| cue.settings.writing == Writing::Horizontal)
 }
 
 /// Left side, width and alignment of a cue's box.
@@ -104,7 +140,7 @@ fn columns(cue: &Cue, within: Area) -> (f32, f32, Side) {
         (Align::Right, _) | (Align::End, false) | (Align::Start, true) => Side::Right,
     };
     let position = match (settings.position, side) {
-        (Some(position), _) if settings.writing == Writing::Horizontal => position as f32 / 100.0,
+        (Some(position), _) => position as f32 / 100.0,
         (_, Side::Left) => 0.0,
         (_, Side::Center) => 0.5,
         (_, Side::Right) => 1.0,
@@ -121,8 +157,7 @@ fn columns(cue: &Cue, within: Area) -> (f32, f32, Side) {
     } else {
         position
     };
-    let own = if settings.writing == Writing::Horizontal { settings.size as f32 / 100.0 } else { 1.0 };
-    let size = own.min(most);
+    let size = (settings.size as f32 / 100.0).min(most);
     let x = within.x + within.width * (position - size * anchor);
     (x, within.width * size, side)
 }
@@ -140,8 +175,6 @@ fn raised(cue: &Cue) -> f32 {
 /// moves line by line, at first away from its edge, then the other way.
 fn at_line(cue: &Cue, number: f64, area: Area, within: Area, line: f32, taken: &[Placed]) -> Option<Area> {
     let most = f64::from(within.height / line).floor().max(1.0);
-    // Vertical cues count columns, which mean nothing here.
-    let number = if cue.settings.writing == Writing::Horizontal { number } else { -1.0 };
     let number = number.round().clamp(-most, most - 1.0) as f32;
     let from_bottom = number < 0.0;
     let start = if from_bottom { within.bottom() + number * line } else { within.y + number * line };
@@ -193,7 +226,7 @@ fn regions(
     placed: &mut Vec<Placed>,
 ) {
     let mut done: Vec<&super::cue::Region> = Vec::new();
-    for region in cues.iter().filter_map(|cue| cue.region.as_deref()) {
+    for region in cues.iter().filter_map(|cue| region_of(cue)) {
         if done.contains(&region) {
             continue;
         }
@@ -210,7 +243,7 @@ fn regions(
             height,
         };
         let mut bottom = area.bottom();
-        let of_region = |cue: &Cue| cue.region.as_deref() == Some(region);
+        let of_region = |cue: &Cue| region_of(cue) == Some(region);
         for (place, cue) in cues.iter().enumerate().rev().filter(|(_, cue)| of_region(cue)) {
             let (x, width, side) = columns(cue, area);
             let height = measure(cue, width);
@@ -291,6 +324,23 @@ mod tests {
                     00:00.000 --> 00:01.000 region:a\nnewest\n";
         let boxes: Vec<_> = laid(text).iter().map(|p| (p.cue, p.area.x, p.area.y, p.area.width)).collect();
         assert_eq!(boxes, [(2, 100.0, 70.0, 400.0), (1, 100.0, 50.0, 400.0)]);
+    }
+
+    #[test]
+    fn columns_begin_at_the_side_that_is_asked_for() {
+        let text = "00:00.000 --> 00:01.000 vertical:rl line:0\na\n\n\
+                    00:00.000 --> 00:01.000 vertical:rl line:0 align:start\nb\n\n\
+                    00:00.000 --> 00:01.000 vertical:lr line:0 position:50% size:40%\nc\n\n\
+                    00:00.000 --> 00:01.000 vertical:rl\nd\n";
+        let boxes: Vec<_> = laid(text).iter().map(|p| (p.cue, p.area, p.side)).collect();
+        let column = |x, y, height| Area { x, y, width: 20.0, height };
+        let expected = [
+            (0, column(980.0, 0.0, 500.0), Side::Center),
+            (1, column(960.0, 0.0, 500.0), Side::Left),
+            (3, column(0.0, 0.0, 500.0), Side::Center),
+            (2, column(0.0, 150.0, 200.0), Side::Center),
+        ];
+        assert_eq!(boxes, expected);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Action {
     Start,
     /// Go to the end.
     End,
+    /// Go to where a broadcast is now.
+    Live,
     /// Louder, or quieter when negative, in percent of full volume.
     Volume(i8),
     /// Exactly this loud, 0.0 to 1.0.

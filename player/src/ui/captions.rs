@@ -2,15 +2,17 @@
 //!
 //! Letters are shaped by egui's text engine one run at a time: runs in different directions and of different
 //! looks are put next to each other in their visual order, so that joining scripts and combining marks are
-//! right within a run. What it does not do: columns for vertical cues (they are laid out in rows) and
-//! annotations above their base (they follow it in small type).
+//! right within a run. What it does not do: annotations above their base (they follow it in small type).
 
-use super::fonts::READING;
-use crate::text::cue::Cue;
+mod vertical;
+
+use super::fonts::{READING, READING_BOLD};
+use crate::text::cue::{Cue, Writing};
 use crate::text::layout::{self, Area, Placed, Side};
 use crate::text::lines::{self, Line};
 use crate::text::style::{self, Rgba, Run, Style};
 use abr::time::MediaTime;
+use egui::epaint::TextShape;
 use egui::{Color32, FontFamily, FontId, Painter, Pos2, Rect, Stroke, Vec2, pos2, vec2};
 use std::sync::Arc;
 
@@ -97,7 +99,9 @@ pub fn draw(painter: &Painter, picture: Rect, free: f32, captions: &Captions, lo
         return;
     }
     let line = picture.height() * LINE * look.size.clamp(0.5, 2.0);
-    let pen = Pen { painter, line, edge: look.edge, position: captions.position };
+    let bold = FontFamily::Name(READING_BOLD.into());
+    let bold = painter.fonts(|fonts| fonts.families().contains(&bold)).then_some(bold);
+    let pen = Pen { painter, line, edge: look.edge, position: captions.position, bold };
     let margin = MARGIN * picture.size();
     let lower = (free - margin.y).clamp(0.0, picture.height() / 2.0);
     let area = Area {
@@ -106,11 +110,17 @@ pub fn draw(painter: &Painter, picture: Rect, free: f32, captions: &Captions, lo
         width: picture.width(),
         height: picture.height() - lower,
     };
-    let measure = |cue: &Cue, width: f32| pen.height(&pen.lines(cue, width));
+    let measure = |cue: &Cue, length: f32| match cue.settings.writing {
+        Writing::Horizontal => pen.height(&pen.lines(cue, length)),
+        Writing::VerticalGrowingLeft | Writing::VerticalGrowingRight => pen.height(&pen.columns(cue, length)),
+    };
     let placed = layout::place(&captions.cues, area, (margin.x, margin.y), line, measure);
     for place in &placed {
         if let Some(cue) = captions.cues.get(place.cue) {
-            pen.cue(cue, place);
+            match cue.settings.writing {
+                Writing::Horizontal => pen.cue(cue, place),
+                Writing::VerticalGrowingLeft | Writing::VerticalGrowingRight => pen.vertical_cue(cue, place),
+            }
         }
     }
 }
@@ -120,16 +130,25 @@ struct Pen<'a> {
     line: f32,
     edge: Edge,
     position: MediaTime,
+    /// The heavier fonts, where the system has them.
+    bold: Option<FontFamily>,
 }
 
 impl Pen<'_> {
-    fn font(&self, style: &Style) -> FontId {
+    fn font(&self, text: &str, style: &Style) -> FontId {
         let scale = style.scale * if style.ruby { RUBY } else { 1.0 };
-        FontId::new(self.line * LETTERS * scale, FontFamily::Name(READING.into()))
+        let heavy = self.heavy(text, style).cloned();
+        let family = heavy.unwrap_or_else(|| FontFamily::Name(READING.into()));
+        FontId::new(self.line * LETTERS * scale, family)
+    }
+
+    /// The family of bold letters, for a text whose letters it has.
+    fn heavy(&self, text: &str, style: &Style) -> Option<&FontFamily> {
+        self.bold.as_ref().filter(|_| style.bold && text.chars().all(|c| u32::from(c) < 0x500))
     }
 
     fn galley(&self, text: &str, style: &Style, color: Color32) -> Arc<egui::Galley> {
-        let mut format = egui::TextFormat::simple(self.font(style), color);
+        let mut format = egui::TextFormat::simple(self.font(text, style), color);
         format.italics = style.italic;
         if style.underline {
             format.underline = Stroke::new(self.line * 0.05, color);
@@ -206,10 +225,16 @@ impl Pen<'_> {
     fn letters(&self, at: Pos2, height: f32, text: &str, style: &Style) {
         let galley = self.galley(text, style, color32(style.color));
         let at = pos2(at.x, at.y + (height - galley.size().y) / 2.0);
+        self.ink(galley, at, 0.0, text, style);
+    }
+
+    /// Draws letters with what sets them off, turned clockwise around their upper left corner.
+    fn ink(&self, galley: Arc<egui::Galley>, at: Pos2, angle: f32, text: &str, style: &Style) {
         let dark = Color32::from_black_alpha(style.color[3]);
         let width = (self.line * 0.045).max(1.0);
         let put = |offset: Vec2, color: Color32| {
-            self.painter.galley_with_override_text_color(at + offset, Arc::clone(&galley), color);
+            let shape = TextShape::new(at + offset, Arc::clone(&galley), color);
+            self.painter.add(shape.with_override_text_color(color).with_angle(angle));
         };
         match self.edge {
             Edge::Outline => {
@@ -221,8 +246,8 @@ impl Pen<'_> {
             Edge::Shadow => put(Vec2::splat(1.4 * width), dark),
             Edge::Box | Edge::None => {}
         }
-        // Weight by drawing twice, as there is one weight of the fonts that the system happens to have.
-        if style.bold {
+        // Weight by drawing twice, where the system has one weight of the font.
+        if style.bold && self.heavy(text, style).is_none() {
             put(vec2(self.line * 0.025, 0.0), color32(style.color));
         }
         put(Vec2::ZERO, color32(style.color));

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Family of subtitles and titles.
 pub const READING: &str = "reading";
+/// The same with heavier letters for Latin, Greek and Cyrillic; there only when the system has them.
+pub const READING_BOLD: &str = "reading bold";
 /// Folders below a font folder that are looked into, and most files that are looked at.
 const DEPTH: usize = 5;
 const FILES: usize = 20_000;
@@ -24,6 +26,9 @@ struct Script {
 /// Latin, Greek and Cyrillic.
 const BASE: &[&str] =
     &["NotoSans-Regular", "DejaVuSans", "LiberationSans-Regular", "Roboto-Regular", "FreeSans"];
+/// The same, heavier.
+const BOLD: &[&str] =
+    &["NotoSans-Bold", "DejaVuSans-Bold", "LiberationSans-Bold", "Roboto-Bold", "FreeSansBold"];
 /// For everything else.
 const LAST: &[&str] = &["unifont", "FreeSans", "DejaVuSans"];
 
@@ -102,6 +107,7 @@ impl Fonts {
         // The base comes first, so that the rest falls back from it.
         if self.tried.insert(usize::MAX) {
             changed |= self.take_first(BASE);
+            self.take_bold();
         }
         for character in text.chars().filter(|c| u32::from(*c) >= 0x500) {
             let code = u32::from(character);
@@ -119,6 +125,17 @@ impl Fonts {
         }
     }
 
+    /// Makes the family of heavier letters, which falls back to the others.
+    fn take_bold(&mut self) {
+        let found = self.found.get_or_insert_with(|| files(&folders()));
+        let read = BOLD.iter().find_map(|name| Some((*name, read(found.get(*name)?)?)));
+        let Some((name, bytes)) = read else { return };
+        self.definitions.font_data.insert(name.to_owned(), Arc::new(egui::FontData::from_owned(bytes)));
+        let others = self.definitions.families.get(&egui::FontFamily::Name(READING.into()));
+        let list = std::iter::once(name.to_owned()).chain(others.into_iter().flatten().cloned()).collect();
+        self.definitions.families.insert(egui::FontFamily::Name(READING_BOLD.into()), list);
+    }
+
     /// Takes the first of `names` that the system has and that can be read; says whether anything is new.
     fn take_first(&mut self, names: &[&str]) -> bool {
         let found = self.found.get_or_insert_with(|| files(&folders()));
@@ -126,9 +143,7 @@ impl Fonts {
             if self.taken.iter().any(|taken| taken == name) {
                 return false;
             }
-            let Some(path) = found.get(*name) else { continue };
-            let small = std::fs::metadata(path).is_ok_and(|meta| meta.len() <= BYTES);
-            let Some(bytes) = std::fs::read(path).ok().filter(|_| small) else { continue };
+            let Some(bytes) = found.get(*name).and_then(|path| read(path)) else { continue };
             let data = Arc::new(egui::FontData::from_owned(bytes));
             self.definitions.font_data.insert((*name).to_owned(), data);
             // Behind those taken before and before egui's own; the other families have it last.
@@ -142,6 +157,12 @@ impl Fonts {
         }
         false
     }
+}
+
+/// A font file, if it is not too large.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    std::fs::metadata(path).ok().filter(|meta| meta.len() <= BYTES)?;
+    std::fs::read(path).ok()
 }
 
 /// Where fonts lie.

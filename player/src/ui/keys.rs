@@ -120,6 +120,7 @@ bindings! {
     Player: Action::Jump(9), [typed('9')], "Jump to a tenth of the title";
     Player: Action::Start, [plain(Key::Home)], "Go to the start or the end";
     Player: Action::End, [plain(Key::End)], "Go to the start or the end";
+    Player: Action::Live, [typed('g')], "Go live (in a broadcast)";
     Player: Action::Position, [typed('o')], "Show the position";
     Player: Action::Volume(5), [plain(Key::Up)], "Louder or quieter (or the wheel)";
     Player: Action::Volume(-5), [plain(Key::Down)], "Louder or quieter (or the wheel)";
@@ -216,6 +217,7 @@ mod tests {
             | Action::Jump(_)
             | Action::Start
             | Action::End
+            | Action::Live
             | Action::Volume(_)
             | Action::Mute
             | Action::Fullscreen
@@ -246,6 +248,7 @@ mod tests {
             Action::SeekTo(abr::time::MediaTime::ZERO),
             Action::Start,
             Action::End,
+            Action::Live,
             Action::SetVolume(1.0),
             Action::Mute,
             Action::Fullscreen,

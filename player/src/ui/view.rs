@@ -71,6 +71,12 @@ pub enum Waiting {
 }
 
 impl View {
+    /// Goes to the live edge of a broadcast.
+    fn go_live(&mut self, now: Duration) -> Vec<Effect> {
+        self.say("Live".into(), now);
+        vec![Effect::Send(UiCommand::Session(Command::GoLive))]
+    }
+
     /// Does `action`. Returns what has to be done outside.
     pub fn apply(&mut self, action: Action, status: &Status, now: Duration) -> Vec<Effect> {
         match action {
@@ -96,8 +102,10 @@ impl View {
                     let to = MediaTime::ZERO + length.saturating_sub(Duration::from_secs(1));
                     self.seek(to, status, now, None)
                 }
-                None => Vec::new(),
+                None => self.go_live(now),
             },
+            Action::Live if status.duration.is_none() => self.go_live(now),
+            Action::Live => Vec::new(),
             Action::Volume(percent) => {
                 let volume = self.volume(status, now) + f64::from(percent) / 100.0;
                 self.set_volume(volume, status, now)

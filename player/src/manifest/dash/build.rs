@@ -153,16 +153,12 @@ pub(super) fn build(url: &Url, mut mpd: Mpd) -> Result<Title, ManifestError> {
                 Some(SteeringStart { url: policy_of_patch.resolve(url, server).ok()?, first: first.clone() })
             }),
             pathways: Vec::new(),
+            session_keys: Vec::new(),
         },
         events: builder.events,
         now: live::direct(&mpd),
     };
-    title.addresses.number_pathways();
-    let pathways = u32::try_from(title.addresses.pathways().len()).unwrap_or(1);
-    if pathways > 0 {
-        let sets = title.presentation.periods.iter_mut().flat_map(|period| &mut period.adaptation_sets);
-        sets.flat_map(|set| &mut set.representations).for_each(|one| one.locations = pathways);
-    }
+    title.number_pathways();
     Ok(title)
 }
 

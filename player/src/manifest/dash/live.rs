@@ -36,6 +36,17 @@ pub(super) fn live(mpd: &Mpd, periods: &[Period], clocks: usize) -> Option<Live>
         .flat_map(|set| &set.representations)
         .filter_map(|representation| representation.index.known())
         .any(|runs| runs.availability == abr::segments::Availability::Listed && !runs.complete);
+    // A segment that can be had before it is complete comes in chunks; the first is there by then.
+    let early = periods
+        .iter()
+        .flat_map(|period| &period.adaptation_sets)
+        .flat_map(|set| &set.representations)
+        .filter_map(|representation| match representation.index.known()?.availability {
+            abr::segments::Availability::Early(early) if !early.is_zero() => Some(early),
+            _ => None,
+        })
+        .max();
+    let part = early.map(|early| segment.saturating_sub(early));
     let refresh = mpd.minimum_update_period.or(listed.then_some(UNSTATED_UPDATE));
     Some(Live {
         edge: Edge::Clock,
@@ -44,7 +55,7 @@ pub(super) fn live(mpd: &Mpd, periods: &[Period], clocks: usize) -> Option<Live>
         rates,
         window: mpd.time_shift_buffer_depth,
         segment,
-        part: None,
+        part: part.filter(|part| !part.is_zero() && *part < segment),
         refresh,
         blocking: false,
         clocks: u32::try_from(clocks).unwrap_or(0),

@@ -1,6 +1,7 @@
 //! From playlists to a [`Title`]: variants become representations of video sets, renditions become sets of
 //! their own, redundant streams become locations.
 
+use super::encryption;
 use super::multivariant::{Multivariant, Rendition, Variant};
 use super::source::HlsSource;
 use super::types::MediaPlaylist;
@@ -150,6 +151,7 @@ fn title(
             patch: None,
             steering: None,
             pathways: Vec::new(),
+            session_keys: Vec::new(),
         },
         events: Vec::new(),
         now: None,
@@ -189,18 +191,14 @@ pub(super) fn multivariant(
         };
         return Err(ManifestError::malformed(Default::default(), what));
     }
+    let session_keys = encryption::session_keys(url, &policy, &playlist.session_keys);
     let steering = playlist.content_steering.as_ref().and_then(|(server, first)| {
         Some(SteeringStart { url: policy.resolve(url, server).ok()?, first: first.clone() })
     });
     let mut title = title(url, policy, sets, false, None, warnings);
     title.addresses.steering = steering;
-    title.addresses.number_pathways();
-    let pathways = u32::try_from(title.addresses.pathways().len()).unwrap_or(1);
-    if pathways > 0 {
-        let periods = title.presentation.periods.iter_mut();
-        let sets = periods.flat_map(|period| &mut period.adaptation_sets);
-        sets.flat_map(|set| &mut set.representations).for_each(|one| one.locations = pathways);
-    }
+    title.addresses.session_keys = session_keys;
+    title.number_pathways();
     Ok(title)
 }
 

@@ -8,6 +8,10 @@ use abr::error::Code;
 use abr::segments::Segment;
 use drm_stub::hls_aes::sequence_vector;
 use drm_stub::pssh::KeySystem;
+use url::Url;
+
+/// Ways of encryption that are played.
+const METHODS: [&str; 4] = ["AES-128", "AES-256", "SAMPLE-AES", "SAMPLE-AES-CTR"];
 
 impl HlsSource {
     /// How a media segment is encrypted.
@@ -34,14 +38,15 @@ impl HlsSource {
         let keys = self.playlist()?.keys_of(segment);
         let key = keys.iter().find(|key| is_identity(key)).or_else(|| keys.first())?;
         let explicit = key.iv.as_deref().and_then(vector);
-        let (what, iv) = match key.method.as_str() {
-            "AES-128" | "AES-256" => (Encrypted::Bytes, Some(explicit.unwrap_or(sequence_vector(number)))),
-            _ => (Encrypted::Samples, explicit),
+        let what = encrypted(key);
+        let iv = match what {
+            Encrypted::Bytes => Some(explicit.unwrap_or(sequence_vector(number))),
+            Encrypted::Samples => explicit,
         };
         Some(SegmentEncryption { what, key: self.address_of(policy, keys, key), iv })
     }
 
-    fn address_of(&self, policy: &Policy, keys: &[Key], key: &Key) -> Result<url::Url, NoKey> {
+    fn address_of(&self, policy: &Policy, keys: &[Key], key: &Key) -> Result<Url, NoKey> {
         let refuse = |code, detail| Err(NoKey { code, detail });
         if !is_identity(key) {
             let mut names: Vec<String> = keys.iter().map(system).collect();
@@ -49,7 +54,7 @@ impl HlsSource {
             let detail = format!("protected with {}, which is not supported here", names.join(" and "));
             return refuse(Code::KeySystem, detail);
         }
-        if !matches!(key.method.as_str(), "AES-128" | "AES-256" | "SAMPLE-AES" | "SAMPLE-AES-CTR") {
+        if !METHODS.contains(&key.method.as_str()) {
             let detail = format!("the encryption method {} is not supported", shown(&key.method));
             return refuse(Code::Unsupported, detail);
         }
@@ -62,6 +67,18 @@ impl HlsSource {
             None => refuse(Code::MissingKey, "the playlist of the key is not known".to_owned()),
         }
     }
+}
+
+/// The keys of a multivariant playlist that can be asked for at once (RFC 8216, 4.3.4.5).
+pub(super) fn session_keys(url: &Url, policy: &Policy, keys: &[Key]) -> Vec<(Encrypted, Url)> {
+    let known = keys.iter().filter(|key| is_identity(key) && METHODS.contains(&key.method.as_str()));
+    let addresses =
+        known.filter_map(|key| Some((encrypted(key), policy.resolve(url, key.uri.as_deref()?).ok()?)));
+    addresses.take(super::KEYS_TOGETHER).collect()
+}
+
+fn encrypted(key: &Key) -> Encrypted {
+    if matches!(key.method.as_str(), "AES-128" | "AES-256") { Encrypted::Bytes } else { Encrypted::Samples }
 }
 
 fn is_identity(key: &Key) -> bool {
@@ -84,7 +101,6 @@ mod tests {
     use super::*;
     use abr::presentation::RepresentationKey;
     use abr::protocol::Resource;
-    use url::Url;
 
     const KEY: RepresentationKey = RepresentationKey { period: 0, adaptation_set: 0, representation: 0 };
 

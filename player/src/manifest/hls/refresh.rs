@@ -4,12 +4,12 @@
 //! before, or not for long, is placed by the dates or numbers of the other playlists of its title.
 
 use super::source::{HlsSource, Loaded, TIMESCALE, length};
-use super::types::{MediaPlaylist, MediaSegment};
+use super::types::{MediaPlaylist, MediaSegment, PreloadHint, RenditionReport};
 use crate::manifest::{ManifestError, Place};
 use abr::presentation::{Edge, Live};
 use abr::segments::{Availability, Part, Run, SegmentRuns};
 use abr::time::WallClock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Two ways to place a playlist that disagree by more than this: the dates count.
 const DISAGREEMENT: i64 = 1_000_000_000;
@@ -91,6 +91,18 @@ impl HlsSource {
         Some(Placed { origin, epoch: loaded.epoch })
     }
 
+    /// What the playlist that was read says about the one at `other`, where requests for it may wait.
+    pub(crate) fn report(&self, other: &HlsSource) -> Option<(Instant, &RenditionReport)> {
+        let loaded = self.loaded.as_ref().filter(|loaded| !loaded.playlist.is_complete())?;
+        loaded.playlist.server_control.filter(|control| control.can_block_reload)?;
+        let base = self.base()?;
+        let names = |report: &&RenditionReport| {
+            let url = base.join(&report.uri).ok();
+            url.is_some_and(|url| other.playlists.contains(&url))
+        };
+        Some((loaded.read, loaded.playlist.rendition_reports.iter().find(names)?))
+    }
+
     /// Whether these are the bytes that were read last.
     pub(crate) fn is_unchanged(&self, body: &[u8]) -> bool {
         self.loaded.as_ref().is_some_and(|loaded| loaded.body == body)
@@ -119,7 +131,21 @@ impl HlsSource {
 
     /// What to add to the address of the playlist for the server to answer when there is something new:
     /// `_HLS_msn`, `_HLS_part` and `_HLS_skip` (rfc8216bis, 6.2.5).
-    pub(super) fn directives(&self) -> Vec<(&'static str, String)> {
+    ///
+    /// `reported` is what another playlist says that this one has; where that is more than was read of it, it
+    /// is asked for (rfc8216bis, 4.4.5.4).
+    pub(super) fn directives(&self, reported: Option<&RenditionReport>) -> Vec<(&'static str, String)> {
+        let newer = |report: &&RenditionReport| {
+            let known =
+                self.loaded.as_ref().map(|loaded| (loaded.end_number(), loaded.playlist.open_parts() as u64));
+            let told = report.last_msn.map(|number| (number, report.last_part.map_or(0, |part| part + 1)));
+            told.is_some() && known < told
+        };
+        if let Some(report) = reported.filter(newer) {
+            let number = report.last_msn.map(|number| ("_HLS_msn", number.to_string()));
+            let part = report.last_part.map(|part| ("_HLS_part", part.to_string()));
+            return number.into_iter().chain(part).collect();
+        }
         let Some(loaded) = self.loaded.as_ref().filter(|loaded| !loaded.playlist.is_complete()) else {
             return Vec::new();
         };
@@ -129,9 +155,7 @@ impl HlsSource {
         if control.can_block_reload {
             directives.push(("_HLS_msn", loaded.end_number().to_string()));
             if playlist.part_target.is_some() {
-                let open = playlist.segments.len();
-                let next = playlist.parts.iter().filter(|part| part.segment == open).count();
-                directives.push(("_HLS_part", next.to_string()));
+                directives.push(("_HLS_part", playlist.open_parts().to_string()));
             }
         }
         let age = Duration::from_nanos(control.can_skip_until.unwrap_or(0));
@@ -298,13 +322,23 @@ impl MediaPlaylist {
                 let mut time = start;
                 for (part, index) in own.into_iter().zip(0u32..) {
                     let independent = part.independent || index == 0 && self.independent_segments;
-                    let place = Part { index, independent };
+                    let place = Part { index, independent, hint: false };
                     let duration = part.duration.max(1);
                     push(Run { start: time, duration, gap: part.gap, part: Some(place), ..base });
                     time = time.saturating_add(signed(duration));
                 }
             } else if segment.is_some() {
                 push(base);
+            }
+            if let (None, true, Some(target), Some(_)) = (segment, grows, self.part_target, self.hint()) {
+                // The part that comes next is asked for before it is there (rfc8216bis, 6.2.2).
+                let index = u32::try_from(self.open_parts()).unwrap_or(u32::MAX);
+                let independent = index == 0 && self.independent_segments;
+                let listed = self.parts.iter().rev().take(self.open_parts());
+                let before = listed.fold(0, |sum: u64, part| sum.saturating_add(part.duration.max(1)));
+                let start = start.saturating_add(signed(before));
+                let part = Some(Part { index, independent, hint: true });
+                push(Run { start, duration: target.max(1), gap: false, part, ..base });
             }
             start = start.saturating_add(signed(segment.map_or(0, length)));
         }
@@ -317,6 +351,17 @@ impl MediaPlaylist {
             complete: self.is_complete(),
             availability: Availability::Listed,
         }
+    }
+
+    /// How many parts of the segment are listed that is not complete.
+    pub(super) fn open_parts(&self) -> usize {
+        let open = self.segments.len();
+        self.parts.iter().rev().take_while(|part| part.segment == open).count()
+    }
+
+    /// Where the part will be that comes next.
+    pub(super) fn hint(&self) -> Option<&PreloadHint> {
+        self.preload_hints.iter().find(|hint| hint.kind == "PART")
     }
 
     fn sizes(&self) -> Vec<u64> {
@@ -454,6 +499,56 @@ mod tests {
         let (live, _) = title.addresses.live(KEY).unwrap();
         assert_eq!(live.target, Some(Duration::from_millis(1500)));
         assert!(live.blocking);
+    }
+
+    #[test]
+    fn the_part_that_comes_next_is_asked_for_before_it_is_there() {
+        let head = "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-PART-INF:PART-TARGET=0.5\n";
+        let part = "#EXT-X-PART:DURATION=0.5,URI=\"9.mp4\",BYTERANGE=\"100@0\"\n";
+        let hint = |rest: &str| format!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"9.mp4\"{rest}\n");
+        let cases = [
+            (String::new(), ",BYTERANGE-START=0", (0, 0, true), None),
+            (part.to_owned(), ",BYTERANGE-START=100", (1, 500, false), Some((100, None))),
+            (
+                part.to_owned(),
+                ",BYTERANGE-START=100,BYTERANGE-LENGTH=50",
+                (1, 500, false),
+                Some((100, Some(150))),
+            ),
+        ];
+        for (parts, rest, (index, start_ms, independent), range) in cases {
+            let mut title = title();
+            let text = playlist(7, 2, head) + &parts + &hint(rest);
+            let runs = index_of(&mut title, &text);
+            let last = runs.get(runs.len() - 1).unwrap();
+            assert_eq!(last.part.unwrap(), abr::segments::Part { index, independent, hint: true });
+            assert_eq!((last.number, last.start.as_millis()), (9, 4000 + start_ms));
+            assert_eq!(runs.listed_end().unwrap(), last.start);
+            let resource = abr::protocol::Resource::Segment { representation: KEY, segment: last };
+            let address = title.addresses.resolve(&resource, 0).unwrap();
+            assert_eq!(address.url.path(), "/9.mp4");
+            assert_eq!(address.range.map(|range| (range.start, range.end)), range);
+        }
+    }
+
+    fn index_of(title: &mut Title, text: &str) -> SegmentRuns {
+        index(title, KEY, text)
+    }
+
+    #[test]
+    fn a_rendition_report_says_what_to_ask_another_playlist_for() {
+        let mut title = title();
+        let head = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n#EXT-X-PART-INF:PART-TARGET=0.5\n";
+        let report = "#EXT-X-RENDITION-REPORT:URI=\"b.m3u8\",LAST-MSN=42,LAST-PART=3\n";
+        index(&mut title, KEY, &(playlist(40, 2, head) + report));
+        let query = |title: &Title| {
+            let address = title.addresses.resolve(&abr::protocol::Resource::Index(OTHER), 0).unwrap();
+            address.url.query().map(str::to_owned)
+        };
+        assert_eq!(query(&title).as_deref(), Some("_HLS_msn=42&_HLS_part=3"));
+        // It has been read since, and has more.
+        index(&mut title, OTHER, &playlist(40, 3, head));
+        assert_eq!(query(&title).as_deref(), Some("_HLS_msn=43&_HLS_part=0"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::media;
 use super::refresh::Placed;
-use super::types::{Map, MediaPlaylist, MediaSegment};
+use super::types::{Map, MediaPlaylist, MediaSegment, RenditionReport};
 use super::variables::Variables;
 use crate::manifest::policy::Policy;
 use crate::manifest::{Address, ByteRange, ManifestError, Protection};
@@ -71,9 +71,10 @@ impl HlsSource {
         self.loaded.as_ref().map(|loaded| &loaded.url)
     }
 
-    pub(crate) fn index(&self, location: u32) -> Option<Address> {
+    /// Where the playlist is, asked for what another one reports of it.
+    pub(crate) fn index(&self, location: u32, reported: Option<&RenditionReport>) -> Option<Address> {
         let mut url = self.playlists.get(self.host(location)).cloned()?;
-        for (name, value) in self.directives() {
+        for (name, value) in self.directives(reported) {
             url.query_pairs_mut().append_pair(name, &value);
         }
         Some(Address::whole(url))
@@ -103,7 +104,14 @@ impl HlsSource {
         let at = usize::try_from(segment.number.checked_sub(playlist.first_number())?).ok()?;
         if let Some(place) = segment.part {
             let mut parts = playlist.parts.iter().filter(|part| part.segment == at);
-            let part = parts.nth(place.index as usize)?;
+            let Some(part) = parts.nth(place.index as usize) else {
+                let open = at == playlist.segments.len() && place.index as usize == playlist.open_parts();
+                let hint = playlist.hint().filter(|_| open)?;
+                let end = hint.byte_range_length.map(|length| hint.byte_range_start.saturating_add(length));
+                let range = ByteRange { start: hint.byte_range_start, end };
+                let partial = range.start > 0 || range.end.is_some();
+                return self.address(policy, &hint.uri, partial.then_some(range), location);
+            };
             return self.address(policy, &part.uri, part.byte_range, location);
         }
         let listed = playlist.segments.get(at)?;

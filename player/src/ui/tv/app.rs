@@ -7,6 +7,7 @@ use super::{Call, Playing, Stage as Sessions, TvOptions, WakeHandle, no_display}
 use crate::frame::Frame;
 use crate::render::layout;
 use crate::render::surface::{Screen, Shown as Drawn};
+use crate::service::Notifier;
 use crate::status::Status;
 use crate::ui::action::UiCommand;
 use crate::ui::captions::Captions;
@@ -86,6 +87,9 @@ impl App {
 
     /// How it went; ends what still plays.
     pub(super) fn end(mut self) -> Result<(), Error> {
+        if let Some(service) = &self.options.service {
+            service.stopping();
+        }
         self.close();
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -282,7 +286,12 @@ impl App {
             gui.paint(gpu, encoder, view, size);
         });
         match drawn {
-            Ok(Drawn::Presented) => self.fresh = false,
+            Ok(Drawn::Presented) => {
+                self.fresh = false;
+                if let Some(service) = &mut self.options.service {
+                    service.ready();
+                }
+            }
             Ok(Drawn::Later) => self.again = Some(Instant::now() + AGAIN),
             Ok(Drawn::Hidden) => self.again = Some(Instant::now() + OVERDUE),
             Err(error) if error.code == Code::DeviceLost => {
@@ -309,7 +318,8 @@ impl App {
         let visible = draw::is_visible(&self.model, &self.status, now) && self.playing.is_some();
         let tick = visible.then(|| Instant::now() + Duration::from_millis(250));
         let gui = self.stage.as_ref().and_then(|stage| stage.gui.wanted());
-        [model, tick, gui, self.again].into_iter().flatten().min()
+        let beat = self.options.service.as_ref().and_then(Notifier::next_beat);
+        [model, tick, gui, beat, self.again].into_iter().flatten().min()
     }
 }
 
@@ -370,6 +380,10 @@ impl ApplicationHandler<Call> for App {
             return;
         }
         let now = Instant::now();
+        // Told by the loop that draws: when that hangs, the service manager begins anew.
+        if let Some(service) = &mut self.options.service {
+            service.beat(now);
+        }
         let due = self.playing.as_ref().and_then(|playing| playing.handles.frames.next_due());
         if due.is_some_and(|due| due + OVERDUE <= now) {
             self.dirty |= self.take();

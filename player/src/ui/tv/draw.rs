@@ -2,6 +2,7 @@
 //! the focus visible by shape, size and contrast at once.
 
 use super::model::{COLUMNS, Item, Menu, Model, Screen, lines, marked};
+use crate::process;
 use crate::status::Status;
 use crate::ui::captions::{self, CaptionStyle, Captions};
 use crate::ui::format;
@@ -13,6 +14,8 @@ use egui::{
 };
 use std::time::Duration;
 
+/// Memory that the program stays within on a television: the smallest sets leave so much to one program.
+const MEMORY_BYTES: u64 = 256 << 20;
 /// Kept free at every edge.
 const SAFE: f32 = 0.05;
 /// Width of a menu, and height of what lies below the controls, in pixels of a 1080-line screen.
@@ -421,23 +424,17 @@ fn statistics(status: &Status, budget: u64) -> Vec<(&'static str, String)> {
         Phase::Failed => "failed",
     };
     let ahead = status.buffered_to.since(status.position).as_secs_f64();
-    let memory = resident().map_or_else(String::new, |bytes| format!("   process {}", format::bytes(bytes)));
+    let memory = process::memory().map_or_else(|| "not known".to_owned(), format::bytes);
     vec![
         ("Title", format!("{}   {}", status.protocol, status.title)),
         ("State", phase.to_owned()),
         ("Picture", current),
-        ("Buffer", format!("{ahead:.1} s   at most {}{memory}", format::bytes(budget))),
+        ("Buffer", format!("{ahead:.1} s   at most {}", format::bytes(budget))),
+        ("Memory", format!("{memory} of {}", format::bytes(MEMORY_BYTES))),
         ("Network", status.throughput_bps.map_or_else(|| "not known".into(), format::bitrate)),
         ("Frames", format!("{} shown, {} too late", status.presented, status.dropped)),
         ("Stalls", format!("{}, {:.1} s", status.stalls, status.stalled.as_secs_f64())),
         ("Received", format::bytes(status.bytes)),
         ("Controller", status.controller.clone()),
     ]
-}
-
-/// Memory of this process that is in use, as Linux tells.
-fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

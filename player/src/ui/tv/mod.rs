@@ -14,6 +14,7 @@ mod tests;
 
 use super::captions::CaptionStyle;
 use super::desktop::Handles;
+use crate::service::Notifier;
 use abr::error::{Code, Error, Severity};
 use remote::{Press, RemoteKey};
 use shelf::Title;
@@ -31,6 +32,8 @@ pub struct TvOptions {
     pub captions: CaptionStyle,
     /// Most bytes that may be queued, to be shown.
     pub budget: u64,
+    /// Who is told that the face is ready, alive and gone.
+    pub service: Option<Notifier>,
 }
 
 /// A title that is being played.

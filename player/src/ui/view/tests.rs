@@ -85,6 +85,11 @@ fn seeks_add_up_before_the_status_follows() {
         sent(&view.apply(Action::End, &status, ms(9_000))),
         [Command::Seek(MediaTime::from_millis(99_000))]
     );
+    assert!(sent(&view.apply(Action::Live, &status, ms(9_000))).is_empty(), "not a broadcast");
+    let broadcast = Status { duration: None, ..status };
+    for action in [Action::Live, Action::End] {
+        assert_eq!(sent(&view.apply(action, &broadcast, ms(9_000))), [Command::GoLive]);
+    }
 }
 
 #[test]
