@@ -28,6 +28,7 @@ const ROWS: &[Row] = &[
         "not reported",
         "the peer fails at the index that it fetches, which the case does not carry",
     ),
+    row("dash", "UrlQueryInfo", "url", "the independent readings leave the parameters of annex I out"),
     row(
         "dash",
         "multi-period",

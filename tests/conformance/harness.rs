@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// Its features: tags, what kind it is, for vectors the function, and for media how the file is named and
-    /// whether it has an edit list.
+    /// whether it has an edit list; for MPDs whether they ask for parameters in queries.
     fn features(&self) -> Vec<String> {
         let tags = self.list("tags").iter().filter_map(Value::as_str).map(str::to_owned);
         let named = ["kind", "fn", "peer_error", "format"].map(|name| format!("{name}:{}", self.text(name)));
@@ -54,7 +54,9 @@ impl Case {
             let bytes = self.input("media").unwrap_or_default();
             bytes.windows(4).any(|kind| kind == b"elst")
         };
-        let found = ending.into_iter().chain(edited.then(|| "elst".to_owned()));
+        let mpd = self.input("mpd").unwrap_or_default();
+        let asks = mpd.windows(12).any(|name| name == b"UrlQueryInfo").then(|| "UrlQueryInfo".to_owned());
+        let found = ending.into_iter().chain(edited.then(|| "elst".to_owned())).chain(asks);
         tags.chain(named).chain(found).chain(crate::subtitles::features(self)).collect()
     }
 }

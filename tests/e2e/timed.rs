@@ -25,14 +25,13 @@ fn told(outcome: &Outcome) -> Vec<(String, String, i64, Option<u64>)> {
 #[test]
 fn event_streams_are_told_in_their_time() {
     let title = Film::small(6).package(Packaging::DashTimeline);
-    let streams = "<Period id=\"0\"><EventStream schemeIdUri=\"urn:x\" value=\"7\" timescale=\"1000\" \
+    let streams = "<EventStream schemeIdUri=\"urn:x\" value=\"7\" timescale=\"1000\" \
         presentationTimeOffset=\"500\"><Event presentationTime=\"2500\" duration=\"1500\" id=\"b\">hello</Event>\
         <Event presentationTime=\"1500\" id=\"a\" messageData=\"m\"/><Event presentationTime=\"90000\" id=\"late\"/>\
         </EventStream><EventStream schemeIdUri=\"urn:scte:scte35:2014:xml+bin\"><Event presentationTime=\"3\" id=\"s\">\
         <Signal xmlns=\"http://www.scte.org/schemas/35/2016\"><Binary>\
-        /DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo=</Binary></Signal></Event></EventStream>";
-    let origin =
-        Origin::start(title.site().fault(Fault::all("title.mpd", replace("<Period id=\"0\">", streams))));
+        /DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo=</Binary></Signal></Event></EventStream></Period>";
+    let origin = Origin::start(title.site().fault(Fault::all("title.mpd", replace("</Period>", streams))));
     let outcome = Sluice::paced(&origin.url(title.entry)).run().expect_success();
     let found = told(&outcome);
     let wanted = [

@@ -405,6 +405,12 @@ impl Fetches {
                 self.locks.segment(id, representation, init, &body)?;
                 if !self.streams.is_handed_over(id) {
                     self.bodies.insert(id, body);
+                } else if let Some(addresses) = &self.addresses {
+                    // Its bytes went to the pipeline as they came; its events are told now that all are here.
+                    let timing = addresses.timing(representation, &segment);
+                    let init = segment.init.and_then(|init| self.inits.get(&(representation, init)));
+                    let init = init.map(|init| &init[..]);
+                    self.timed.extend(inband::events(&body, init, &segment, timing));
                 }
                 Ok(Vec::new())
             }

@@ -342,7 +342,8 @@ fn descriptors(list: &[u8]) -> Vec<Descriptor> {
         let (tag, length) = (fields.u8()?, fields.u8()?);
         let mut body = Fields(fields.take(usize::from(length))?);
         let identifier = body.u32()?;
-        let own = identifier == u32::from_be_bytes(*b"CUEI");
+        // The avail descriptor is old enough that others have put their own identifier in it.
+        let own = identifier == u32::from_be_bytes(*b"CUEI") || tag == 0;
         let content = if own { content(tag, body) } else { None };
         let content = content.unwrap_or_else(|| Content::Other { hex: super::hex(body.0) });
         Some(Descriptor { tag, identifier, content })

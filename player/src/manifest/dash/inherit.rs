@@ -138,9 +138,8 @@ pub(super) fn bases(
             }
         }
     }
-    // DVB (ETSI TS 103 285, 10.8.2.1): the smallest priority number first, among equals the greatest weight;
-    // otherwise document order.
-    result.sort_by_key(|base| (base.priority.unwrap_or(1), std::cmp::Reverse(base.weight.unwrap_or(1))));
+    // DVB: the smallest priority number first; otherwise document order.
+    result.sort_by_key(|base| base.priority.unwrap_or(1));
     result
 }
 
