@@ -49,7 +49,6 @@ use std::time::Duration;
 pub use attention::Attention;
 pub use config::Config;
 pub use live::LivePosition;
-pub(crate) use room::Oversize;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

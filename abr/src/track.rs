@@ -5,7 +5,6 @@ use crate::error::Code;
 use crate::presentation::{AdaptationSet, ContentType, Period, Presentation, RepresentationKey};
 use crate::protocol::{FetchId, Reason};
 use crate::segments::{Segment, SegmentRuns};
-use crate::session::Oversize;
 use crate::time::{MediaTime, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -71,6 +70,15 @@ pub(crate) struct Wish {
     label: Option<String>,
     roles: Vec<String>,
     codec: String,
+}
+
+/// A segment that was found too large for what was left of the byte budget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Oversize {
+    /// Where it begins.
+    pub(crate) time: MediaTime,
+    /// How much room it needs.
+    pub(crate) bytes: u64,
 }
 
 /// One track of the session.

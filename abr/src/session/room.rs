@@ -9,22 +9,13 @@ use super::requests::Request;
 use crate::presentation::{ContentType, RepresentationKey};
 use crate::segments::Segment;
 use crate::time::MediaTime;
-use crate::track::{Fetching, Track};
+use crate::track::{Fetching, Oversize, Track};
 use std::time::Duration;
 
 /// How far video may get ahead of audio: so many segments, at least so long.
 const VIDEO_LEAD: (u32, Duration) = (2, Duration::from_secs(6));
 /// How soon to look again when the byte budget is full.
 const BUDGET_CHECK: Duration = Duration::from_millis(500);
-
-/// A segment that was found too large for what was left of the byte budget.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Oversize {
-    /// Where it begins.
-    time: MediaTime,
-    /// How much room it needs.
-    bytes: u64,
-}
 
 impl Session {
     /// Whether another segment of a track fits into the time and byte budgets and in step with the other

@@ -218,12 +218,15 @@ fn clocked(broadcast: &Broadcast, now: Timestamp) -> MediaTime {
     MediaTime::ZERO + broadcast.running + now.since(Timestamp::ZERO) + skew
 }
 
-/// It exists as far as the player can know.
+/// It exists as far as the player can know. A part that was announced is asked for while it is produced
+/// (`EXT-X-PRELOAD-HINT`), but not before.
 fn check_edge(broadcast: &Broadcast, now: Timestamp, segment: &Segment) {
     let edge = match (broadcast.style, broadcast.part) {
         (Style::Numbers, Some(part)) => clocked(broadcast, now) + (broadcast.segment - part),
         (Style::Numbers, None) => clocked(broadcast, now),
         (Style::Timeline | Style::Playlists, _) => MediaTime::ZERO + broadcast.produced(now),
     };
-    assert!(segment.end <= edge, "{segment:?} is beyond the live edge {edge:?}");
+    let announced = segment.part.is_some_and(|part| part.hint);
+    let bound = if announced { segment.start } else { segment.end };
+    assert!(bound <= edge, "{segment:?} is beyond the live edge {edge:?}");
 }

@@ -336,11 +336,19 @@ fn insert(fields: &mut Fields<'_>) -> Option<SpliceInsert> {
     Some(insert)
 }
 
+/// Identifier and number of an avail descriptor (ANSI/SCTE 35, 10.3.1).
+const AVAIL_BYTES: usize = 8;
+
 fn descriptors(list: &[u8]) -> Vec<Descriptor> {
     let mut fields = Fields(list);
     let next = std::iter::from_fn(|| {
         let (tag, length) = (fields.u8()?, fields.u8()?);
+        let rest = fields.0;
         let mut body = Fields(fields.take(usize::from(length))?);
+        if tag == 0 {
+            // It has one length, whatever is stated.
+            body = Fields(rest.get(..AVAIL_BYTES).unwrap_or(body.0));
+        }
         let identifier = body.u32()?;
         // The avail descriptor is old enough that others have put their own identifier in it.
         let own = identifier == u32::from_be_bytes(*b"CUEI") || tag == 0;
