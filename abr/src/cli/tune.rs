@@ -5,9 +5,7 @@ use crate::controller::{self, Tuning};
 use crate::random::Random;
 use crate::sim::title::Title;
 use crate::sim::trace::{Trace, sets};
-use crate::sim::tune::{
-    Case, Score, Staged, Terms, best, evaluate, is_training, objective, prepared, started,
-};
+use crate::sim::tune::{Case, Score, Staged, Terms, best, evaluate, is_training, objective, prepared};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -15,9 +13,6 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// So much of a trace must be left after a later start.
-const LEFT_S: f64 = 300.0;
 
 /// Searches numbers for `hybrid`, seeded and repeatable, through the session that ships.
 ///
@@ -42,12 +37,6 @@ pub(super) struct Tune {
     /// Most traces of each set.
     #[arg(long, default_value_t = 20)]
     per_set: usize,
-    /// Seconds into the traces at which sessions start; traces that end within five minutes of that are left out.
-    #[arg(long, value_delimiter = ',', default_value = "0")]
-    starts_s: Vec<f64>,
-    /// The controller that the 10th percentiles and the stalling are compared with.
-    #[arg(long, default_value = "bba-0")]
-    guard: String,
     /// Seed of the halves and of the search.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -101,9 +90,7 @@ impl Tune {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let from = Tuning::parse(&self.from)
             .ok_or_else(|| Failure::Usage(format!("--from {:?} names no numbers of hybrid", self.from)))?;
-        if let Some(name) =
-            self.score.iter().chain([&self.guard]).find(|name| controller::by_name(name).is_none())
-        {
+        if let Some(name) = self.score.iter().find(|name| controller::by_name(name).is_none()) {
             return Err(Failure::Usage(format!("there is no controller {name:?}")));
         }
         let (titles, places) = self.places()?;
@@ -111,29 +98,22 @@ impl Tune {
         if cases.is_empty() {
             return Err(Failure::Usage("no trace to play; check --traces and --ground".into()));
         }
-        let guards = evaluate(&cases, &self.guard);
         let mut out = io::stdout().lock();
         if self.score.is_empty() {
-            self.search(&cases, &guards, from, &mut out)?;
+            self.search(&cases, from, &mut out)?;
         } else {
             for name in &self.score {
                 let scores = evaluate(&cases, name);
-                writeln!(out, "{name}: {:.3}\n{}", objective(&scores, &guards), table(&scores))?;
+                writeln!(out, "{name}: {:.3}\n{}", objective(&scores), table(&scores))?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn search(
-        &self,
-        cases: &[Case<'_>],
-        guards: &[Score],
-        from: Tuning,
-        out: &mut impl Write,
-    ) -> Result<(), Failure> {
+    fn search(&self, cases: &[Case<'_>], from: Tuning, out: &mut impl Write) -> Result<(), Failure> {
         let score = |tuning: &Tuning| {
             let scores = evaluate(cases, &format!("hybrid:{tuning}"));
-            (objective(&scores, guards), scores)
+            (objective(&scores), scores)
         };
         let knobs: Vec<usize> = (0..Tuning::KNOBS.len())
             .filter(|place| self.only.is_empty() || self.only.iter().any(|n| n == Tuning::KNOBS[*place].name))
@@ -196,17 +176,12 @@ impl Tune {
                     .collect();
                 drawn.sort();
                 for (_, file, path) in drawn.into_iter().take(self.per_set) {
-                    let whole = prepared(Trace::read(path, None)?);
-                    for start_s in &self.starts_s {
-                        let left_s = whole.duration_ms() / 1e3 - start_s;
-                        let trace = started(&whole, *start_s).filter(|_| *start_s == 0.0 || left_s >= LEFT_S);
-                        let Some(trace) = trace else { continue };
-                        let key = match start_s {
-                            0.0 => format!("{set}/{file}|{source}"),
-                            start_s => format!("{set}/{file}+{start_s}|{source}"),
-                        };
-                        places.push(Place { set: set.clone(), key, trace, title: titles.len() });
-                    }
+                    places.push(Place {
+                        set: set.clone(),
+                        key: format!("{set}/{file}|{source}"),
+                        trace: prepared(Trace::read(path, None)?),
+                        title: titles.len(),
+                    });
                 }
             }
             titles.push(Staged::new(title));

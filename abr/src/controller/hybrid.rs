@@ -7,9 +7,7 @@
 //! - `plan`: for each of the next segments, level of the queue, rung before and class, the best continuation is
 //!   computed backwards: `V_k(B, q′, c) = max_q [u_q − λ|u_q − u_q′| + Σ_c′ P(c′|c)·(−μ·stall + V_{k+1}(B⁺, q, c′))]`,
 //!   with true segment sizes where the index states them. It is Fugu's plan (Yan et al., NSDI 2020) with a Markov
-//!   chain in the place of independent draws: what is bad stays bad for a while, which is what a queue is for. What was
-//!   found for the segment before is what comes after the few that are planned anew, so the plan has no horizon beyond
-//!   which a queue is worth nothing, and costs little; towards the end of a title, where the queue may be spent, that fades.
+//!   chain in the place of independent draws: what is bad stays bad for a while, which is what a queue is for.
 //! - The worth `u` of a rung is `ln(R/R₀)` in parts of that of the highest rung; a second of stalling costs as much as
 //!   the highest rung is worth in a segment (QoE_log). On Pensieve's ladder QoE_lin is served as well by it as by a worth
 //!   of its own, while QoE_log suffers from the bitrate as worth; on a 4K ladder with a short queue QoE_lin suffers.
@@ -21,9 +19,7 @@
 //! 4G, broadband, a television site's viewers) a half was drawn by a seed for training, of that up to 20 traces; the
 //! title was Pensieve's, for 4G and fast broadband 100 segments of a 4K film; capacities 20 s and 60 s; QoE_lin and
 //! QoE_log; the objective four fifths of the mean and one fifth of the 10th percentile of the percentages of the offline
-//! optimum. A seeded search changed one to three numbers at a time; the other halves were only scored. `again`, `kept`,
-//! `ending`, `spread_weight` and `outage_lasting` came later: a few values of each were scored on the training halves.
-//! Today's objective also weighs 10th percentiles and stalls against those of `bba-0`.
+//! optimum. A seeded search changed one to three numbers at a time; the other halves were only scored.
 
 mod forecast;
 mod plan;
@@ -97,16 +93,11 @@ impl Controller for Hybrid {
         let chain = self.forecast.chain(&tuning);
         self.weigh(situation.rungs);
         let previous = situation.previous.filter(|last| *last < situation.rungs.len());
-        let warm = self.plan.is_warm(situation.rungs.len());
-        let horizon = if warm { tuning.again() } else { tuning.horizon() };
-        let steps = (situation.remaining.min(horizon.round() as u64) as usize).max(1);
-        let beyond = situation.remaining.saturating_sub(steps as u64) as f64;
+        let steps = (situation.remaining.min(tuning.horizon().round() as u64) as usize).max(1);
         let prices = Prices {
             stall: tuning.stall() as f32,
             change: tuning.change() as f32,
             lasting: tuning.lasting(),
-            outage_lasting: tuning.outage_lasting(),
-            kept: (tuning.kept() * (beyond / tuning.ending()).min(1.0)) as f32,
         };
         self.plan.solve(situation, &chain, prices, steps, previous);
         let values = &self.plan.values;
@@ -200,16 +191,6 @@ mod tests {
         let live = Hybrid::default().choose(&situation);
         assert!(live.rung <= anywhere.rung, "{live:?} {anywhere:?}");
         assert!(live.values[5] - live.values[0] < anywhere.values[5] - anywhere.values[0]);
-    }
-
-    #[test]
-    fn the_same_again_is_the_same_choice() {
-        let fixture = Fixture::new(Some(1_500_000));
-        let mut hybrid = Hybrid::default();
-        let choices: Vec<Choice> = (0..12).map(|_| hybrid.choose(&fixture.situation(16, Some(2)))).collect();
-        let settled = &choices[6..];
-        assert!(settled.iter().all(|choice| choice.rung == settled[0].rung), "{choices:?}");
-        assert!(choices.iter().all(|choice| choice.values[0].is_finite()));
     }
 
     #[test]

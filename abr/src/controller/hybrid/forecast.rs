@@ -10,8 +10,6 @@ pub(super) const CLASSES: usize = 7;
 const PLACES: [f64; CLASSES - 3] = [-1.4, -0.5, 0.3, 1.2];
 /// Where a fall lies on the way to an outage.
 const FALL: f64 = 0.45;
-/// Chances of a step of the level that are too small to matter.
-const NEAR: f64 = 0.004;
 /// How far a leap goes.
 const LEAP: f64 = 0.9;
 /// The classes beside those around the level lie at least so far apart.
@@ -44,28 +42,12 @@ pub(super) struct Forecast {
 pub(super) struct Chain {
     /// Throughput of each class in bit/s.
     pub(super) bps: [f64; CLASSES],
-    /// Its logarithm.
-    pub(super) logs: [f64; CLASSES],
     /// Long-term mean in bit/s.
     pub(super) long_bps: f64,
     /// Chances of the classes of the next segment.
     pub(super) next: [f32; CLASSES],
-    /// Chances of the class that follows after a jump to anywhere the link has been, or after an outage.
-    pub(super) anywhere: [f32; CLASSES],
-    /// What follows each class.
-    pub(super) after: [After; CLASSES],
-}
-
-/// What follows a class: chances that add up to one. Kept apart because a plan mixes `anywhere` once for all classes,
-/// and hardly any class is near another.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct After {
-    /// Of the classes around the one that the level wanders to; zero where too small to matter.
-    pub(super) near: [f32; CLASSES],
-    /// Of a jump to anywhere.
-    pub(super) far: f32,
-    /// Of an outage.
-    pub(super) outage: f32,
+    /// Chances of the class that follows each class.
+    pub(super) after: [[f32; CLASSES]; CLASSES],
 }
 
 impl Forecast {
@@ -125,8 +107,7 @@ impl Forecast {
         let heavy = if error < 0.0 { tuning.spread_down() } else { 2.0 - tuning.spread_down() };
         // A jump is counted as one; it says little about the spread between jumps.
         let within = error.clamp(-most, most);
-        let rate = tuning.spread_rate().max(1.0 / (tuning.spread_weight() + self.samples));
-        self.variance += full * rate * (heavy * within * within - self.variance);
+        self.variance += full * tuning.spread_rate() * (heavy * within * within - self.variance);
         if jumped {
             self.jumps += full;
         }
@@ -160,30 +141,31 @@ impl Forecast {
         let outage = (tuning.outage() * weight + self.outages) / (weight + self.samples);
         let jump =
             (tuning.jump() * tuning.jump_weight() + self.jumps) / (tuning.jump_weight() + self.samples);
-        let far = (1.0 - outage) * jump;
-        let stay = 1.0 - outage - far;
+        let row = |middle: f64, spread: f64, outage: f64| {
+            let near = cells(&edges, middle, spread);
+            let stay = 1.0 - outage - (1.0 - outage) * jump;
+            let mut row: [f64; CLASSES] =
+                std::array::from_fn(|i| stay * near[i] + (1.0 - outage) * jump * anywhere[i]);
+            row[0] += outage;
+            row.map(|chance| chance as f32)
+        };
         let walk = tuning.wander() * spread;
-        let mut after = [After::default(); CLASSES];
-        for (after, place) in after.iter_mut().zip(places) {
-            let middle = place + tuning.reversion() * (long - place);
-            let mut near = cells(&edges, middle, walk);
-            near.iter_mut().filter(|chance| **chance < NEAR).for_each(|chance| *chance = 0.0);
-            let scale = stay / near.iter().sum::<f64>();
-            let near = near.map(|chance| (chance * scale) as f32);
-            *after = After { near, far: far as f32, outage: outage as f32 };
+        let mut after = [[0.0; CLASSES]; CLASSES];
+        for (class, row_after) in after.iter_mut().enumerate() {
+            *row_after = if class == 0 {
+                // An outage ends where the link usually is.
+                let stay = tuning.outage_stay();
+                let mut row = anywhere.map(|chance| ((1.0 - stay) * chance) as f32);
+                row[0] += stay as f32;
+                row
+            } else {
+                row(places[class] + tuning.reversion() * (long - places[class]), walk, outage)
+            };
         }
-        // An outage ends where the link usually is.
-        let lasts = tuning.outage_stay() as f32;
-        after[0] = After { near: [0.0; CLASSES], far: 1.0 - lasts, outage: lasts };
-        let around = cells(&edges, tuning.reversion() * long, tuning.first() * spread);
-        let mut next: [f32; CLASSES] = std::array::from_fn(|i| (stay * around[i] + far * anywhere[i]) as f32);
-        next[0] += outage as f32;
         Chain {
             bps: places.map(|place| (self.level + place).exp().max(1000.0)),
-            logs: places.map(|place| self.level + place),
             long_bps: self.long.exp().max(1000.0),
-            next,
-            anywhere: anywhere.map(|chance| chance as f32),
+            next: row(tuning.reversion() * long, tuning.first() * spread, outage),
             after,
         }
     }
@@ -214,13 +196,9 @@ mod tests {
     #[test]
     fn chances_add_up_and_classes_ascend() {
         let chain = after([2_000_000, 500_000, 4_000_000, 90_000, 3_000_000]).chain(&Tuning::default());
-        for row in [chain.next, chain.anywhere] {
+        for row in chain.after.iter().chain([&chain.next]) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{row:?}");
             assert!(row.iter().all(|chance| *chance >= 0.0));
-        }
-        for After { near, far, outage } in chain.after {
-            assert!((near.iter().sum::<f32>() + far + outage - 1.0).abs() < 1e-4);
-            assert!(near.iter().chain([&far, &outage]).all(|chance| *chance >= 0.0));
         }
         assert!(chain.bps.is_sorted());
     }

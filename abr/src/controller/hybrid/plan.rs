@@ -24,17 +24,12 @@ pub(super) struct Prices {
     pub(super) change: f32,
     /// Seconds of a download after which the long-term throughput is expected.
     pub(super) lasting: f64,
-    /// The same in an outage.
-    pub(super) outage_lasting: f64,
-    /// How much of the worth found before holds for what comes after the steps that are planned.
-    pub(super) kept: f32,
 }
 
 /// Tables, kept between choices to spare allocations.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// Worth of the continuation after the step in work, by (rung before, class). Between choices, what was
-    /// found for the segment that is now the next one.
+    /// Worth of the continuation after the step in work, by (rung before, class).
     next: Vec<Row>,
     /// The same before it.
     now: Vec<Row>,
@@ -42,8 +37,6 @@ pub(super) struct Plan {
     pub(super) worth: Vec<f32>,
     /// Worth of each rung at the real level: the answer.
     pub(super) values: Vec<f32>,
-    /// What `next` was found for: logarithms of the classes' throughputs, and seconds per level.
-    basis: Option<([f64; CLASSES], f64)>,
 }
 
 /// A download: how the level moves.
@@ -118,9 +111,8 @@ impl Ground<'_> {
         let bits = self.situation.bits(known, rung) as f64;
         let bps = self.chain.bps[class];
         let mut seconds = bits / bps;
-        let lasting = if class == 0 { self.prices.outage_lasting } else { self.prices.lasting };
-        if seconds > lasting && self.chain.long_bps > bps {
-            seconds = lasting + (bits - bps * lasting) / self.chain.long_bps;
+        if seconds > self.prices.lasting && self.chain.long_bps > bps {
+            seconds = self.prices.lasting + (bits - bps * self.prices.lasting) / self.chain.long_bps;
         }
         Step {
             takes: ((self.first_byte + seconds) * self.speed / self.level_s) as f32,
@@ -163,7 +155,9 @@ impl Plan {
             speed,
             price: (stall * level_s / speed) as f32,
         };
-        self.begin(chain, level_s, prices.kept);
+        self.next.clear();
+        self.next.resize(rungs * CLASSES, [0.0; LEVELS]);
+        self.now.resize(rungs * CLASSES, [0.0; LEVELS]);
         for step in (1..steps).rev() {
             self.back(&ground, step);
             std::mem::swap(&mut self.now, &mut self.next);
@@ -180,46 +174,6 @@ impl Plan {
         }
     }
 
-    /// Sets what comes after the steps that are planned: what was found before, as far as that still holds.
-    fn begin(&mut self, chain: &Chain, level_s: f64, kept: f32) {
-        let tables = self.worth.len() * CLASSES;
-        let basis = self.basis.replace((chain.logs, level_s));
-        self.now.resize(tables, [0.0; LEVELS]);
-        let known = basis.filter(|_| self.next.len() == tables && kept > 0.0);
-        let Some((logs, before_s)) = known else {
-            self.next.clear();
-            self.next.resize(tables, [0.0; LEVELS]);
-            return;
-        };
-        // Only differences matter.
-        let zero = self.next[CLASSES / 2][LEVELS / 2];
-        let stretch = (level_s / before_s) as f32;
-        for (class, log) in chain.logs.iter().enumerate() {
-            // A class is where its throughput was among the classes of then.
-            let low = logs.partition_point(|other| other <= log).clamp(1, CLASSES - 1) - 1;
-            let part = ((log - logs[low]) / (logs[low + 1] - logs[low])).clamp(0.0, 1.0) as f32;
-            for rung in 0..self.worth.len() {
-                let (below, above) = (&self.next[rung * CLASSES + low], &self.next[rung * CLASSES + low + 1]);
-                let row = &mut self.now[rung * CLASSES + class];
-                for ((out, below), above) in row.iter_mut().zip(below).zip(above) {
-                    *out = kept * (below + part * (above - below) - zero);
-                }
-                if (stretch - 1.0).abs() > 1e-3 {
-                    let unstretched = *row;
-                    for (level, out) in row.iter_mut().enumerate() {
-                        *out = at(&unstretched, level as f32 * stretch);
-                    }
-                }
-            }
-        }
-        std::mem::swap(&mut self.now, &mut self.next);
-    }
-
-    /// Whether anything is known from a choice before for so many rungs.
-    pub(super) fn is_warm(&self, rungs: usize) -> bool {
-        self.basis.is_some() && self.next.len() == rungs * CLASSES
-    }
-
     /// One step back: from the worths after it (`next`) to those before it (`now`).
     fn back(&mut self, ground: &Ground<'_>, step: usize) {
         let rungs = self.worth.len();
@@ -228,16 +182,12 @@ impl Plan {
             for (class, outcome) in outcomes.iter_mut().enumerate() {
                 ground.step(step, rung, class).outcomes(&self.next[rung * CLASSES + class], outcome);
             }
-            let mut anywhere = [0.0; LEVELS];
-            for (outcome, chance) in outcomes.iter().zip(ground.chain.anywhere) {
-                add(&mut anywhere, chance, outcome);
-            }
-            for (class, after) in ground.chain.after.iter().enumerate() {
+            for (class, chances) in ground.chain.after.iter().enumerate() {
                 let mut sum = [self.worth[rung]; LEVELS];
-                add(&mut sum, after.far, &anywhere);
-                add(&mut sum, after.outage, &outcomes[0]);
-                for (outcome, chance) in outcomes.iter().zip(after.near).filter(|(_, chance)| *chance > 0.0) {
-                    add(&mut sum, chance, outcome);
+                for (outcome, chance) in outcomes.iter().zip(chances) {
+                    for (sum, outcome) in sum.iter_mut().zip(outcome) {
+                        *sum += chance * outcome;
+                    }
                 }
                 self.now[rung * CLASSES + class] = sum;
             }
@@ -250,13 +200,6 @@ impl Plan {
         for rung in (1..rungs).rev() {
             relax(&mut self.now, rung, rung - 1, toll(rung));
         }
-    }
-}
-
-/// Adds a share of a row.
-fn add(sum: &mut Row, share: f32, row: &Row) {
-    for (sum, value) in sum.iter_mut().zip(row) {
-        *sum += share * value;
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Tuning {
 }
 
 /// How many numbers there are.
-const COUNT: usize = 30;
+const COUNT: usize = 25;
 
 /// One number: its name, what ships, and the range that tuning searches and the name accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +61,7 @@ knobs! {
     14 outage_stay 0.5654 0.2 0.95 "Chance that an outage lasts for one more segment."
     15 outage_depth 2.3 1.2 3.5 "How far below the level an outage lies, in the logarithm."
     16 jump 0.05 0.0 0.3 "Chance per segment of a jump to anywhere the link has been, before any was seen."
-    17 horizon 14.0 6.0 24.0 "Segments planned ahead when nothing is known from before."
+    17 horizon 14.0 6.0 24.0 "Segments planned ahead."
     18 stall 1.0 0.6 2.5 "Price of a second of stalling, in worths of the highest rung."
     19 change 1.3 0.6 2.0 "Price of a change of worth."
     20 log_share 1.0 0.0 1.0 "Share of ln(R/R0) in the worth of a rung; the rest is R itself."
@@ -69,11 +69,6 @@ knobs! {
     22 clip 2.5 1.0 6.0 "How many standard deviations make a jump."
     23 leap 0.5 0.1 1.0 "Least weight of a jump in the level."
     24 jump_weight 20.0 4.0 100.0 "How many segments of experience the chance of a jump is worth."
-    25 again 6.0 2.0 60.0 "Segments planned ahead of what was found before."
-    26 kept 0.9 0.0 1.0 "How much of what was found before holds for what comes after those."
-    27 ending 12.0 1.0 60.0 "Segments before the title's end over which that vanishes."
-    28 spread_weight 3.0 2.0 40.0 "How many samples the first spread is worth."
-    29 outage_lasting 4.0 2.0 40.0 "Seconds of a download in an outage after which the long-term mean is expected."
 }
 
 impl Default for Tuning {
