@@ -315,8 +315,9 @@ impl Stage<'_> {
         while let Some((_, fact)) = self.late.pop_front() {
             self.witness.fact(&self.session, self.now, &fact);
         }
-        let by_parts = self.witness.lists_parts();
-        // What was had in parts may come again as a whole, when its parts are not listed any more.
+        let by_parts = self.witness.comes_in_parts();
+        // What was had in parts may come again as a whole: when its parts are not listed any more, or the
+        // request that brought them failed.
         let again = |said: &str| by_parts && said.contains("before");
         // Playback may begin in a hole of one track, of which the world knows nothing.
         let in_hole = |said: &str| self.witness.saw_holes && said.contains("does not hold");

@@ -70,10 +70,10 @@ impl Witness {
         self.open.is_empty()
     }
 
-    /// Whether segments are listed in parts while they are new.
-    pub(crate) fn lists_parts(&self) -> bool {
+    /// Whether segments come in parts or chunks while they are new.
+    pub(crate) fn comes_in_parts(&self) -> bool {
         let broadcast = self.broadcast.as_ref();
-        broadcast.is_some_and(|live| live.style == Style::Playlists && live.part.is_some())
+        broadcast.is_some_and(|live| live.style != Style::Timeline && live.part.is_some())
     }
 
     fn kind(&self, key: RepresentationKey) -> ContentType {
