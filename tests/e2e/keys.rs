@@ -3,7 +3,7 @@
 
 use crate::check::{every_frame_accounted_for, every_frame_once};
 use std::time::Duration;
-use tests::content::{Codec, Film, Packaging, Title};
+use tests::content::{Film, Packaging, Title};
 use tests::fault::{Effect, Fault};
 use tests::licence::{LicenceServer, Manner, base64url};
 use tests::origin::{Origin, Site};
